@@ -1,0 +1,60 @@
+# make run    start the program (without a display: render a short comparison to out/demo.mp4 and print its table)
+# make test   the whole test suite          make lint   ruff and mypy          make bench   time by stage and iterations
+# Everything is installed into .venv on first use.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+READY := .venv/.ready
+LIBRARIES := libgl1 libegl1 libgl1-mesa-dri xvfb
+
+.PHONY: run test lint bench clean system-libraries
+
+run: $(READY)
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
+		$(PY) -m app; \
+	else \
+		echo "No display: rendering a short comparison to out/demo.mp4"; \
+		$(PY) -m app --headless --scene dam-break --precond jacobi,dilu,multigrid --frames 270 \
+			--record out/demo.mp4 --json out/demo.json; \
+	fi
+
+test: $(READY)
+	$(PY) -m pytest
+
+lint: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+bench: $(READY)
+	for method in jacobi dilu multigrid; do \
+		$(PY) -m app --headless --scene dam-break --grid 128x128 --frames 60 --precond $$method || exit 1; \
+	done
+
+# torch goes first and alone, so that nothing else picks another build of it.
+$(READY): pyproject.toml constraints.txt | system-libraries
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# OpenGL and a virtual display come from the system, and on a bare Debian so does venv.
+system-libraries:
+	@missing=""; \
+	if [ "$$(uname)" = Linux ] && [ -x /sbin/ldconfig ]; then \
+		for library in libGL.so.1 libEGL.so.1; do /sbin/ldconfig -p | grep -q "$$library" || missing="$(LIBRARIES)"; done; \
+		command -v Xvfb >/dev/null 2>&1 || missing="$(LIBRARIES)"; \
+	fi; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+			echo "Installing system libraries: $$missing"; \
+			{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; } >/dev/null 2>&1 \
+				|| echo "That did not work; go on without: apt-get install $$missing"; \
+		else \
+			echo "For windows, videos and their tests install: sudo apt-get install $$missing"; \
+		fi; \
+	fi
+
+clean:
+	rm -rf .venv out build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

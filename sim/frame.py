@@ -1,0 +1,106 @@
+"""What goes into a step and what comes out of it: three small immutable records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+STAGES = ("advect", "assemble", "setup", "inference", "solve", "project")
+"""The stages of a step in their order; `Stats.ms` has one number [ms] for each."""
+
+TOOLS = ("push", "pour", "solid", "erase")
+
+
+class Solution(Protocol):
+    """What the simulation reads of a pressure solution (precond.Solution has all of it)."""
+
+    @property
+    def x(self) -> torch.Tensor: ...
+    @property
+    def status(self) -> Any: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def residual(self) -> float: ...
+    @property
+    def setup_ms(self) -> float: ...
+    @property
+    def inference_ms(self) -> float: ...
+    @property
+    def solve_ms(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """One short stroke of the user's brush, a capsule from (x0, y0) to (x1, y1) [m] of the given radius [m].
+
+    push: the fluid in the capsule takes the velocity of the stroke (its length over the step's dt)
+    pour: the cells take the phase `phase`;  solid: they become wall;  erase: wall becomes fluid of the last phase
+    """
+
+    tool: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    radius: float
+    phase: int = 0
+
+    def __post_init__(self) -> None:
+        if self.tool not in TOOLS:
+            raise ValueError(f"tool {self.tool!r} is unknown: choose one of {', '.join(TOOLS)}")
+        if not all(map(np.isfinite, (self.x0, self.y0, self.x1, self.y1, self.radius))) or self.radius <= 0:
+            raise ValueError(f"stroke {self} must have finite ends and a positive radius")
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The user's settings and input of one step."""
+
+    gravity: float = 9.81  # [m/s^2], downwards
+    densities: tuple[float, ...] = (1000.0, 10.0)  # [kg/m^3], one for each phase
+    strokes: tuple[Stroke, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.gravity):
+            raise ValueError(f"gravity {self.gravity} must be finite [m/s^2]")
+        for density in self.densities:
+            if not (np.isfinite(density) and density > 0):
+                raise ValueError(f"density {density} must be positive and finite [kg/m^3]")
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Numbers of one output frame; milliseconds are sums over its sub-steps."""
+
+    step: int  # pressure solves since the start
+    solutions: tuple[Solution, ...]  # one for each sub-step of this frame
+    ms: Mapping[str, float]  # by STAGES [ms]
+    divergence_max: float  # max |div u| after the last projection [1/s]
+    speed_max: float  # [m/s]
+    courant: float  # largest sum over directions of |u| dt / dx of this frame's sub-steps
+    volumes: tuple[float, ...]  # of each phase [m^2]
+    volume_drift: float  # max over phases of |V - V(0) - ledger| / V(0)
+    energy: float  # kinetic + potential [J/m]
+    slowed: float = 0.0  # simulated seconds that this frame fell short of (sub-step cap reached)
+    notices: tuple[str, ...] = ()  # sentences for the user
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One immutable picture of the fluid: read-only NumPy arrays (float64, solid bool) and its statistics."""
+
+    time: float  # [s]
+    dt: float  # simulated time since the frame before [s]
+    substeps: int
+    fractions: np.ndarray  # (phases, ny, nx), sums to 1
+    density: np.ndarray  # (ny, nx) [kg/m^3]
+    u: np.ndarray  # (ny, nx + 1) [m/s]
+    v: np.ndarray  # (ny + 1, nx) [m/s]
+    pressure: np.ndarray  # (ny, nx) [Pa]
+    solid: np.ndarray  # (ny, nx) bool
+    stats: Stats = field(repr=False)

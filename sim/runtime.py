@@ -1,0 +1,48 @@
+"""Taichi, started once per process on the thread that will run the kernels."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import threading
+
+import taichi as ti
+import torch
+
+_home: tuple[int, str] | None = None  # (thread, device) that Taichi runs on
+
+
+def start(device: str = "auto", threads: int | None = None) -> torch.device:
+    """Start Taichi on "cpu", "cuda" or "auto" for this thread and return the torch device of its tensors.
+
+    Kernels compile only on the thread that started Taichi. Another thread may take it over by building a Simulation of
+    its own; those of the thread before can then no longer be stepped (`require_home`). Raises ValueError for an unknown
+    or absent device.
+    """
+    global _home
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device {device!r} is unknown: choose auto, cpu or cuda")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device 'cuda' was asked for, but torch sees no CUDA device: use --device cpu")
+    home = (threading.get_ident(), device)
+    if _home != home:
+        with contextlib.redirect_stdout(io.StringIO()):  # its greeting would break programs that print a table or json
+            ti.init(
+                arch=ti.cuda if device == "cuda" else ti.cpu,
+                default_fp=ti.f64,
+                fast_math=False,  # runs must repeat bit for bit, and NaN must stay visible
+                offline_cache=True,
+                log_level=ti.ERROR,
+                cpu_max_num_threads=threads or os.cpu_count() or 1,
+            )
+        _home = home
+    return torch.device(device)
+
+
+def require_home() -> None:
+    """Raise RuntimeError unless this thread is the one that Taichi runs on."""
+    if _home is None or _home[0] != threading.get_ident():
+        raise RuntimeError("this Simulation belongs to another thread: build it on the thread that steps it")

@@ -1,0 +1,189 @@
+"""Reading scenes from toml, checked key by key; whatever is wrong is named in one sentence."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.grid import Grid
+from sim.layout import Barriers, Phase, Scene, Shape
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same parser under its older name
+    import tomli as tomllib
+
+__all__ = ["FOLDER", "Scene", "SceneError", "load", "names", "parse"]
+
+FOLDER = Path(__file__).resolve().parent.parent / "assets" / "scenes"
+KEYS_OF_KIND = {"box": {"start", "end"}, "disc": {"center", "radius"}, "pool": {"height", "amplitude", "waves"}}
+REQUIRED_OF_KIND = {"box": {"start", "end"}, "disc": {"center", "radius"}, "pool": {"height"}}
+
+
+class SceneError(ValueError):
+    """A scene that cannot be read; the message is one sentence naming the file, the key and the fix."""
+
+
+def names() -> tuple[str, ...]:
+    """Names of the scenes that come with the program."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def load(name_or_file: str | Path) -> Scene:
+    """The scene of that name, or of that toml file. Raises SceneError with one sentence."""
+    path = Path(name_or_file)
+    if path.suffix != ".toml":
+        if str(name_or_file) not in names():
+            raise SceneError(
+                f"scene {str(name_or_file)!r} is unknown: choose one of {', '.join(names())}, or give a .toml file"
+            )
+        path = FOLDER / f"{name_or_file}.toml"
+    try:
+        source = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SceneError(f"scene file {str(name_or_file)!r} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise SceneError(f"scene file {str(name_or_file)!r} is not text") from None
+    return parse(str(name_or_file) if path.suffix != ".toml" else path.stem, source)
+
+
+def parse(name: str, source: str) -> Scene:
+    """The scene that a toml text describes. Raises SceneError with one sentence."""
+    try:
+        return replace(scene_from_table(name, tomllib.loads(source)), source=source)
+    except tomllib.TOMLDecodeError as error:
+        raise SceneError(f"scene {name!r} is not valid toml: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise SceneError(f"scene {name!r}: {error}") from None
+
+
+def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
+    """A checked Scene from a parsed toml table. Raises ValueError naming the key at fault."""
+    table = dict(table)
+    phases = tuple(phase_from_table(entry) for entry in entries(table, "phases"))
+    if len(phases) != 2:
+        raise ValueError(f"key 'phases' must hold exactly 2 phases, not {len(phases)}")
+    phase_names = [phase.name for phase in phases]
+    if len(set(phase_names)) < len(phase_names):
+        raise ValueError(f"phase names {phase_names} must differ")
+    shapes = tuple(shape_from_table(entry, phase_names) for entry in entries(table, "shapes", optional=True))
+    solids = tuple(shape_from_table(entry, None) for entry in entries(table, "solids", optional=True))
+    barriers = None
+    if "barriers" in table:
+        entry = checked(table.pop("barriers"), {"phase", "count", "seed"}, {"phase"}, "barriers")
+        if entry["phase"] not in phase_names:
+            raise ValueError(f"key 'phase' of 'barriers' names {entry['phase']!r}, which is not one of {phase_names}")
+        count, seed = integer(entry.get("count", 3), "count"), integer(entry.get("seed", 0), "seed")
+        if not 1 <= count <= 16 or seed < 0:
+            raise ValueError(f"'barriers' takes count 1 to 16 and seed >= 0, not {count} and {seed}")
+        barriers = Barriers(entry["phase"], count, seed)
+    optional = {"grid", "height", "gravity", "open_top"}
+    table = checked(table, {"title", "sentence"} | optional, {"title", "sentence"}, "the scene")
+    rows, columns = numbers(table.get("grid", (96, 128)), 2, "grid")
+    height = number(table.get("height", 1.0), "height")
+    Grid(int(rows), int(columns), height)
+    open_top = table.get("open_top", False)
+    if not isinstance(open_top, bool):
+        raise ValueError(f"key 'open_top' must be true or false, not {open_top!r}")
+    return Scene(
+        name=name,
+        title=text(table["title"], "title"),
+        sentence=text(table["sentence"], "sentence"),
+        phases=phases,
+        grid=(int(rows), int(columns)),
+        height=height,
+        gravity=number(table.get("gravity", 9.81), "gravity"),
+        open_top=open_top,
+        shapes=shapes,
+        solids=solids,
+        barriers=barriers,
+    )
+
+
+def phase_from_table(entry: Any) -> Phase:
+    """Phase from {name, density, color = "#rrggbb"}."""
+    entry = checked(entry, {f.name for f in fields(Phase)}, {f.name for f in fields(Phase)}, "a phase")
+    density = number(entry["density"], "density")
+    if not density > 0:
+        raise ValueError(f"density {density} of phase {entry['name']!r} must be positive [kg/m^3]")
+    color = text(entry["color"], "color")
+    try:
+        if len(color) != 7 or color[0] != "#":
+            raise ValueError
+        red, green, blue = (int(color[k : k + 2], 16) / 255 for k in (1, 3, 5))
+    except ValueError:
+        raise ValueError(f"color {color!r} of phase {entry['name']!r} is not of the form '#rrggbb'") from None
+    return Phase(text(entry["name"], "name"), density, (red, green, blue))
+
+
+def shape_from_table(entry: Any, phase_names: list[str] | None) -> Shape:
+    """Shape from its table; phase_names is None for solids, which have no phase."""
+    owner = "a shape" if phase_names else "a solid"
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    if kind not in KEYS_OF_KIND:
+        raise ValueError(f"key 'kind' of {owner} is {kind!r}: choose one of {', '.join(KEYS_OF_KIND)}")
+    extra = {"kind", "phase"} if phase_names else {"kind"}
+    entry = checked(entry, KEYS_OF_KIND[kind] | extra, REQUIRED_OF_KIND[kind] | extra, f"{owner} of kind {kind!r}")
+    if phase_names and entry["phase"] not in phase_names:
+        raise ValueError(f"key 'phase' of {owner} names {entry['phase']!r}, which is not one of {phase_names}")
+    pairs = {"start", "end", "center"}
+    values: dict[str, Any] = {
+        key: numbers(value, 2, key) if key in pairs else number(value, key)
+        for key, value in entry.items()
+        if key not in extra
+    }
+    return Shape(kind=kind, phase=entry.get("phase", ""), **values)
+
+
+def entries(table: dict[str, Any], key: str, optional: bool = False) -> list[Any]:
+    """The array of tables under `key`, removed from `table`."""
+    if key not in table and not optional:
+        raise ValueError(f"key '{key}' is missing")
+    value = table.pop(key, [])
+    if not isinstance(value, list):
+        raise ValueError(f"key '{key}' must be an array of tables, written [[{key}]]")
+    return value
+
+
+def checked(entry: Any, allowed: set[str], required: set[str], owner: str) -> dict[str, Any]:
+    """The table itself, once it has every required key and no unknown one."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"{owner} must be a table, not {entry!r}")
+    unknown, missing = sorted(set(entry) - allowed), sorted(required - set(entry))
+    if unknown:
+        raise ValueError(f"key '{unknown[0]}' of {owner} is unknown: allowed are {', '.join(sorted(allowed))}")
+    if missing:
+        raise ValueError(f"key '{missing[0]}' of {owner} is missing")
+    return dict(entry)
+
+
+def number(value: Any, key: str) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        raise ValueError(f"key '{key}' must be a finite number, not {value!r}")
+    return float(value)
+
+
+def integer(value: Any, key: str) -> int:
+    """A whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"key '{key}' must be a whole number, not {value!r}")
+    return value
+
+
+def numbers(value: Any, count: int, key: str) -> tuple[float, ...]:
+    """`count` finite numbers."""
+    if not isinstance(value, (list, tuple)) or len(value) != count:
+        raise ValueError(f"key '{key}' must be {count} numbers, not {value!r}")
+    return tuple(number(entry, key) for entry in value)
+
+
+def text(value: Any, key: str) -> str:
+    """A non-empty string."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"key '{key}' must be a non-empty text, not {value!r}")
+    return value

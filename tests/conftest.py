@@ -1,0 +1,52 @@
+"""Shared by all tests: solvers for the fluid, small scenes, fixed seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+import precond
+from sim.layout import Scene
+from sim.scene import parse
+
+POOL = """
+title = "Pool"
+sentence = "A flat pool."
+grid = [32, 48]
+{more}
+[[phases]]
+name = "liquid"
+density = {density}
+color = "#0000ff"
+[[phases]]
+name = "gas"
+density = 1.0
+color = "#ffffff"
+[[shapes]]
+phase = "liquid"
+{shape}
+"""
+
+
+def pool(density: float = 100.0, shape: str = 'kind = "pool"\nheight = 0.43', more: str = "") -> Scene:
+    """A small two-phase scene; the gas weighs 1."""
+    return parse("pool", POOL.format(density=density, shape=shape, more=more))
+
+
+def pressure_solver(method: str = "multigrid", rtol: float = 1e-8) -> Callable:
+    """solve(system, b, x0) for a Simulation."""
+    solvers: list[precond.Solver] = []
+
+    def solve(system: precond.PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> precond.Solution:
+        if not solvers:
+            solvers.append(precond.Solver(method, system))
+        return solvers[0].solve(system, b, rtol=rtol, x0=x0)
+
+    return solve
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seeds() -> None:
+    torch.manual_seed(0)
