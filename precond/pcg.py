@@ -1,0 +1,215 @@
+"""Preconditioned conjugate gradients: one loop for every preconditioner and device.
+
+The loop is torch alone, on buffers allocated once. An iteration never waits for the device: once the stop test has
+fired, its updates are multiplied by 0 and the count stands still, so a chunk of iterations can run blindly. On the CPU,
+where looking costs nothing, a chunk is one iteration; on CUDA it is CHUNK of them, captured as a graph.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .registry import Preconditioner
+from .status import Status
+from .stencil import Halo, Stencil
+from .topology import Projector
+
+CHUNK = 8  # iterations between two looks on CUDA: a look costs about as much as one captured iteration
+FLOOR = 1e-17  # the recursive residual says nothing below rounding; iterating on would end in underflow
+EPSILON = float(np.finfo(np.float64).eps)
+SLACK = 1.05  # how far another order of summation may find the residual above a tolerance that we called reached
+RUN_DRY = 20  # below this many roundings the recursive residual is noise: the rounding of all iterations adds up
+PARTED = 2.0  # recursive and true residual are taken as one up to this factor
+FALL = 0.9  # what counts as progress: the best residual below this times the former best
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """x (N,), how it ended, and the true relative residual of this very x."""
+
+    x: torch.Tensor
+    status: Status
+    iterations: int
+    residual: float
+    history: np.ndarray
+
+
+class PCG:
+    """Solves P A P x = P b on one grid shape and device. Hestenes and Stiefel 1952; Saad 2003, algorithm 9.1."""
+
+    def __init__(self, ny: int, nx: int, device: torch.device, chunk: int | None = None):
+        """chunk: iterations run between two looks at the stop test; None picks it by device."""
+        self.chunk = chunk or (CHUNK if device.type == "cuda" else 1)
+        self.A = Stencil(ny, nx, device)
+        self.x, self.p = Halo(ny, nx, device), Halo(ny, nx, device)
+        self.b, self.r, self.z = (torch.zeros_like(self.A.diagonal) for _ in range(3))
+        self.q = self.z  # z is spent once p is made, before q = A p: one vector less keeps 16,384 cells within 1 MiB
+        self.r_grid, self.z_grid = self.r.view(ny, nx), self.z.view(ny, nx)
+        self.rz, self.rz_old, self.pq, self.target, self.zero = torch.zeros((5,), dtype=torch.float64, device=device)
+        self.active = torch.zeros((), dtype=torch.bool, device=device)
+        self.count = torch.zeros((), dtype=torch.int64, device=device)
+        self.rr = torch.zeros(self.chunk, dtype=torch.float64, device=device)
+        self.slots = list(self.rr)
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.graph_key: tuple[object, ...] = ()
+
+    def solve(
+        self,
+        M: Preconditioner,
+        project: Projector,
+        b: torch.Tensor,
+        x0: torch.Tensor | None,
+        tolerance: float,
+        max_iterations: int,
+    ) -> Outcome:
+        """Iterate until ||P b - A x|| <= tolerance ||P b||, with self.A loaded and M set up.
+
+        b (N,) is projected, finite and of a norm whose square is a normal number;  x0 (N,) or None: a guess that is
+        no better than zero is dropped.
+        """
+        self.M, self.project = M, project
+        self._prepare()
+        self.norm = float(b.norm())
+        self.b.copy_(b)
+        self.x.centre.zero_()
+        self.rounding = 0.0
+        residual = 1.0
+        if x0 is not None:
+            self.x.centre.copy_(x0)
+            residual = self._true_residual()
+            if not residual < 1.0:
+                self.x.centre.zero_()
+                residual, self.rounding = 1.0, 0.0
+        self.target.fill_((max(tolerance, FLOOR) * self.norm) ** 2)
+        self.count.zero_()
+        history: list[float] = []
+        status, residual = self._iterate(residual, tolerance, max_iterations, history)
+        return Outcome(self.x.centre.clone(), status, len(history), residual, np.array(history))
+
+    def _iterate(self, residual: float, tolerance: float, limit: int, history: list[float]) -> tuple[Status, float]:
+        """Run chunks until something ends the solve; returns the status and the true residual of self.x."""
+        if self._reached(residual, tolerance):
+            return Status.CONVERGED, residual
+        window = max(500, 4 * math.isqrt(self.A.n))
+        next_look, best, best_claim, wasted, restarted = window, residual, math.inf, 0, 0
+        self._restart()
+        while True:
+            run = min(self.chunk, limit - len(history))
+            self._run(run)
+            fresh = int(self.count) - len(history)
+            history += [math.sqrt(rr) / self.norm for rr in self.rr[:fresh].tolist()]
+            running = bool(self.active)
+            if running and len(history) < min(next_look, limit):
+                continue
+            scalars = [float(s) for s in (self.rz, self.pq, self.rr[run - 1])]
+            if not all(map(math.isfinite, scalars)):
+                self.x.centre.zero_()  # it may hold the NaN; zero is what we can vouch for
+                return Status.NOT_FINITE, 1.0
+            claimed = not running and scalars[2] <= float(self.target)
+            recursive = math.sqrt(scalars[2]) / self.norm
+            residual = self._true_residual()
+            if history:
+                history[-1] = residual
+            if self._reached(residual, tolerance):
+                return Status.CONVERGED, residual
+            broken = not (running or claimed)
+            # After some iterations a wrong sign may be rounding that the recursive r has gathered, say a constant in a
+            # closed box. Then a restart helps; a fresh residual that breaks down at once is the fault of M or A.
+            blame = Status.STAGNATED if recursive <= RUN_DRY * self.rounding else Status.INDEFINITE
+            if broken and len(history) == restarted:
+                return blame, residual
+            if not running:
+                wasted += residual > FALL * best_claim
+                best_claim = min(best_claim, residual)
+            if wasted >= 2:
+                return (blame if broken else Status.STAGNATED), residual
+            if len(history) >= limit:
+                return Status.ITERATION_LIMIT, residual
+            parted = not running or residual > PARTED * recursive
+            if len(history) >= next_look:
+                reached = residual if parted else min(residual, *history[-window:])
+                if reached > FALL * best:
+                    return Status.STAGNATED, residual
+                best, next_look = min(best, reached), len(history) + window
+            if parted:
+                room = math.sqrt(max(0.0, (SLACK * tolerance) ** 2 - self.rounding**2))
+                self.target.fill_((max(min(tolerance, room or tolerance), FLOOR) * self.norm) ** 2)
+                self._restart()
+                restarted = len(history)
+
+    def _restart(self) -> None:
+        """Begin anew at the present x, from its true residual."""
+        self.A.residual(self.b, self.x, out=self.r)
+        self.project(self.r)
+        self.p.centre.zero_()
+        self.rz_old.fill_(math.inf)  # so that the first direction is z + 0 p
+        self.active.fill_(True)
+
+    def _true_residual(self) -> float:
+        """||P b - A x|| / ||P b|| after projecting x, which moves it by rounding only.
+
+        Also estimates self.rounding, the part of it that depends on the order of summation: eps ||D x|| / ||P b||.
+        """
+        self.project(self.x.centre)
+        torch.mul(self.A.diagonal, self.x.centre, out=self.q)
+        self.rounding = EPSILON * float(self.q.norm()) / self.norm
+        self.A.residual(self.b, self.x, out=self.q)
+        return float(self.q.norm()) / self.norm
+
+    def _reached(self, residual: float, tolerance: float) -> bool:
+        """Whether anyone who recomputes the residual will find it within SLACK of the tolerance."""
+        return residual <= tolerance and math.hypot(residual, self.rounding) <= SLACK * tolerance
+
+    def _iteration(self, rr: torch.Tensor) -> None:
+        """One iteration, rr = r.r after it. Nothing here waits for the device.
+
+        vecdot, not dot: BLAS forks its threads even for 4,096 numbers, which costs milliseconds when cores are busy.
+        """
+        p = self.p.centre
+        self.M.apply(self.r_grid, self.z_grid)
+        self.project(self.z)
+        torch.linalg.vecdot(self.r, self.z, out=self.rz)
+        torch.addcmul(self.z, p, self.rz / self.rz_old, out=p)
+        self.rz_old.copy_(self.rz)
+        self.A.apply(self.p, out=self.q)
+        torch.linalg.vecdot(p, self.q, out=self.pq)
+        self.active &= torch.minimum(self.rz, self.pq) > 0  # false for NaN as well
+        alpha = torch.where(self.active, self.rz / self.pq, self.zero)
+        self.x.centre.addcmul_(p, alpha)
+        self.r.addcmul_(self.q, alpha, value=-1)
+        torch.linalg.vecdot(self.r, self.r, out=rr)
+        self.count += self.active
+        self.active &= rr > self.target
+
+    def _run(self, iterations: int) -> None:
+        """Run that many iterations, a full chunk from its graph where there is one."""
+        if self.graph is not None and iterations == self.chunk:
+            self.graph.replay()
+        else:
+            for rr in self.slots[:iterations]:
+                self._iteration(rr)
+
+    def _prepare(self) -> None:
+        """On CUDA, capture a chunk as a graph; again only if M or the regions are no longer the same objects."""
+        if self.r.device.type != "cuda" or not getattr(self.M, "capturable", False):
+            self.graph, self.graph_key = None, ()
+            return
+        key = (self.M, self.project)
+        if self.graph is not None and key == self.graph_key:
+            return
+        self.active.fill_(False)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # warm-up: libraries create their handles and workspaces outside the capture
+            for _ in range(3):
+                self._iteration(self.slots[0])
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for slot in self.slots:
+                self._iteration(slot)
+        self.graph, self.graph_key = graph, key

@@ -1,0 +1,90 @@
+"""The names of all preconditioners: for the panel, the command line, the benchmark, and your own.
+
+A preconditioner is a small class with two verbs:
+
+    setup(system)   before every solve: system is a PoissonSystem on the solver's device. One instance only ever sees
+                    one grid shape; refresh buffers in place after the first call. May run a network; set the attribute
+                    inference_ms [ms] to the part of the time that the network took.
+    apply(r, out)   every iteration: write M r into out. Both (ny, nx), float64, contiguous, on the device. M must be
+                    linear, symmetric and positive definite on the vectors that are mean-free in every closed region;
+                    its scale is free, and what it writes into solids and constants of closed regions is projected away.
+
+Set `capturable = True` on the class if apply neither waits for the device nor allocates outside torch, so that a GPU
+may replay it from a CUDA graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from .dilu import Dilu
+from .jacobi import Jacobi
+from .multigrid import Multigrid
+from .none import Identity
+from .system import PoissonSystem
+
+
+class Preconditioner(Protocol):
+    """What PCG asks of M; see the module's text."""
+
+    def setup(self, system: PoissonSystem) -> None: ...
+    def apply(self, r: torch.Tensor, out: torch.Tensor) -> None: ...
+
+
+def _always() -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method: how to make it, whether its factory takes weights=..., and why it may be missing here."""
+
+    factory: Callable[..., Any]
+    takes_weights: bool = False
+    why_unavailable: Callable[[], str | None] = _always
+
+
+BUILT_IN = {
+    "none": Entry(Identity),
+    "jacobi": Entry(Jacobi),
+    "dilu": Entry(Dilu),
+    "multigrid": Entry(Multigrid),
+}
+_entries = dict(BUILT_IN)
+
+
+def names() -> tuple[str, ...]:
+    """Every preconditioner's name, available here or not."""
+    return tuple(_entries)
+
+
+def why_unavailable(name: str) -> str | None:
+    """None if the method can be used here, else a sentence that says what is missing. ValueError if unknown."""
+    return entry(name).why_unavailable()
+
+
+def register(name: str, factory: Callable[..., Any]) -> None:
+    """Add a preconditioner: factory() returns an object with setup(system) and apply(r, out).
+
+    A name of your own may be registered again, which replaces it; a built-in name raises ValueError.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"The preconditioner's name is {name!r}; pass a string.")
+    if not name or name in BUILT_IN:
+        raise ValueError(f"The preconditioner's name {name!r} is taken or empty; choose another one.")
+    if not callable(factory):
+        raise TypeError(f"The factory of {name!r} is {factory!r}; pass a class or a function without arguments.")
+    _entries[name] = Entry(factory)
+
+
+def entry(name: str) -> Entry:
+    """The method of that name. ValueError that lists the known names if there is none, TypeError unless a string."""
+    if not isinstance(name, str):
+        raise TypeError(f"The preconditioner is {name!r}; pass a name, one of {', '.join(_entries)}.")
+    if name not in _entries:
+        raise ValueError(f"There is no preconditioner {name!r}; choose one of {', '.join(_entries)}.")
+    return _entries[name]

@@ -1,0 +1,224 @@
+"""The face of the library: one solver, one named preconditioner, and what happens when it fails."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from . import checks, registry
+from .pcg import PCG, Outcome
+from .registry import Preconditioner
+from .status import Status
+from .system import PoissonSystem
+
+ZERO = 1e-14  # a projected right-hand side below this fraction of b is rounding of a b that balances nothing
+REPLACEABLE = (Status.INDEFINITE, Status.NOT_FINITE, Status.STAGNATED)  # another preconditioner may do better
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solve brought.
+
+    x: (ny, nx) float64 on b's device, mean-free in every closed region, 0 in solids.
+    status, iterations, residual, history: of this x. residual = ||P b - A x|| / ||P b||, recomputed in float64
+    (0 where P b counts as zero); history holds it after each iteration, shape (iterations,).
+    incompatibility: ||b - P b|| / ||b||, the part of b that no pressure can balance.
+    preconditioner_used: the name whose x this is;  attempts: ((name, status, iterations), ...) in the order tried.
+    setup_ms, inference_ms, solve_ms: wall time of preparing M, of networks in it, of iterating; fallbacks included.
+    """
+
+    x: torch.Tensor
+    status: Status
+    iterations: int
+    residual: float
+    incompatibility: float
+    preconditioner_used: str
+    history: np.ndarray
+    attempts: tuple[tuple[str, Status, int], ...]
+    setup_ms: float
+    inference_ms: float
+    solve_ms: float
+
+
+class Solver:
+    """Preconditioned conjugate gradients with a preconditioner chosen by name."""
+
+    def __init__(
+        self,
+        name: str,
+        system: PoissonSystem,
+        device: str | torch.device = "auto",
+        fallback: Sequence[str] = ("multigrid", "jacobi"),
+        weights: str | None = None,
+    ):
+        """Prepare for systems like this one; no work is done yet beyond allocation.
+
+        name: one of precond.names().  device: "auto" (CUDA where torch sees it), "cpu" or "cuda".
+        fallback: names tried in order, for one solve only, when the named one is INDEFINITE, NOT_FINITE or STAGNATED.
+        weights: path or "random:SEED", for methods that have weights.
+        Raises ValueError for unknown or unavailable names, devices and superfluous weights, TypeError for wrong types.
+        """
+        if not isinstance(system, PoissonSystem):
+            raise TypeError(f"system is a {type(system).__name__}; pass a precond.PoissonSystem.")
+        if isinstance(fallback, str) or not isinstance(fallback, Sequence):
+            raise TypeError(f"fallback is {fallback!r}; pass a sequence of names such as ('jacobi',).")
+        for method in (name, *fallback):
+            reason = registry.why_unavailable(method)
+            if reason is not None:
+                raise ValueError(f"The preconditioner {method!r} is not available: {reason}")
+        if weights is not None and not registry.entry(name).takes_weights:
+            raise ValueError(f"weights is {weights!r} but {name!r} has none; leave weights out.")
+        self.name, self.weights = name, weights
+        self.fallback = tuple(dict.fromkeys(method for method in fallback if method != name))
+        self.device = checks.device(device)
+        self._system = system
+        self._allocate(system)
+
+    def solve(
+        self,
+        system: PoissonSystem,
+        b: torch.Tensor | np.ndarray,
+        rtol: float = 1e-8,
+        atol: float = 0.0,
+        max_iterations: int = 5000,
+        x0: torch.Tensor | np.ndarray | None = None,
+    ) -> Solution:
+        """Solve A x = P b until ||P b - A x|| <= max(rtol ||P b||, atol), with M from the system's present tensors.
+
+        b: (ny, nx) [1/s], ignored in solids.  x0: (ny, nx), a guess; ignored if not finite or no better than 0.
+        Numerical trouble is reported in .status and never raised. Raises ValueError for wrong shapes and tolerances,
+        TypeError for wrong types. The system may differ in shape from the last one: buffers are then made anew.
+        """
+        if not isinstance(system, PoissonSystem):
+            raise TypeError(f"system is a {type(system).__name__}; pass a precond.PoissonSystem.")
+        rtol, atol = checks.nonnegative(rtol, "rtol"), checks.nonnegative(atol, "atol")
+        limit = checks.count(max_iterations, "max_iterations", 1)
+        b_field = checks.field(b, "b", system.shape)
+        guess = None if x0 is None else checks.field(x0, "x0", system.shape)
+
+        clock = Clock(self.device)
+        local = self._refresh(system)
+        field = torch.where(local.solid, 0.0, b_field.to(self.device))
+        largest = float(field.abs().max())
+        if not math.isfinite(largest) or not self._operator_is_finite():
+            clock.lap("setup")
+            return self._without_iterating(Status.NOT_FINITE, torch.zeros_like(b_field), math.nan, math.nan, clock)
+        # A power of two: exact, and keeps every square away from under- and overflow.
+        scale = 2.0 ** -max(-1000, min(1000, math.frexp(largest)[1]))
+        field.mul_(scale)
+        project = local.topology.projector
+        projected = project(project(field.reshape(-1).clone()))  # twice: the first mean is off by rounding of b
+        size, norm = float(field.norm()), float(projected.norm())
+        incompatibility = float((field.reshape(-1) - projected).norm()) / size if size > 0 else 0.0
+        if norm <= max(atol * scale, ZERO * size):
+            clock.lap("setup")
+            return self._without_iterating(Status.CONVERGED, torch.zeros_like(b_field), 0.0, incompatibility, clock)
+        start = None if guess is None else (guess.to(self.device) * scale).reshape(-1)
+        tolerance = max(rtol, atol * scale / norm)
+
+        attempts: list[tuple[str, Status, int]] = []
+        best: tuple[str, Outcome] | None = None
+        for name in (self.name, *self.fallback):
+            M = self._method(name)
+            M.setup(local)
+            clock.lap("setup")
+            clock.set_apart(float(getattr(M, "inference_ms", 0.0)))
+            outcome = self._pcg.solve(M, project, projected, start, tolerance, limit)
+            clock.lap("solve")
+            attempts.append((name, outcome.status, outcome.iterations))
+            if best is None or outcome.status == Status.CONVERGED or outcome.residual < best[1].residual:
+                best = (name, outcome)
+            if outcome.status not in REPLACEABLE:
+                break
+        assert best is not None
+        name, outcome = best
+        return Solution(
+            x=(outcome.x / scale).reshape(system.shape).to(b_field.device),
+            status=outcome.status,
+            iterations=outcome.iterations,
+            residual=outcome.residual,
+            incompatibility=incompatibility,
+            preconditioner_used=name,
+            history=outcome.history,
+            attempts=tuple(attempts),
+            setup_ms=clock.setup_ms,
+            inference_ms=clock.inference_ms,
+            solve_ms=clock.solve_ms,
+        )
+
+    def apply(self, r: torch.Tensor | np.ndarray) -> torch.Tensor:
+        """z = P M P r as PCG uses it, float64, (ny, nx), on r's device; M is set up from the last system given."""
+        field = checks.field(r, "r", self._system.shape)
+        local = self._refresh(self._system)
+        M = self._method(self.name)
+        M.setup(local)
+        clean = local.project(field.to(self.device))
+        out = torch.zeros_like(clean)
+        M.apply(clean, out)
+        return local.project(out).to(field.device)
+
+    def _allocate(self, system: PoissonSystem) -> None:
+        self._local = PoissonSystem.empty(*system.shape, device=self.device)
+        self._pcg = PCG(*system.shape, self.device)
+        self._methods: dict[str, Preconditioner] = {}
+
+    def _refresh(self, system: PoissonSystem) -> PoissonSystem:
+        """The system's present values on the solver's device, in the operator PCG iterates with."""
+        if system.shape != self._local.shape:
+            self._allocate(system)
+        self._system = system
+        self._local.copy_from(system)
+        self._pcg.A.load(self._local.beta_x, self._local.beta_y)
+        return self._local
+
+    def _operator_is_finite(self) -> bool:
+        return math.isfinite(float(self._pcg.A.diagonal.sum()))
+
+    def _method(self, name: str) -> Preconditioner:
+        if name not in self._methods:
+            entry = registry.entry(name)
+            made = entry.factory(weights=self.weights) if entry.takes_weights else entry.factory()
+            if not (callable(getattr(made, "setup", None)) and callable(getattr(made, "apply", None))):
+                raise TypeError(f"The factory of {name!r} made {made!r}; return an object with setup and apply.")
+            self._methods[name] = made
+        return self._methods[name]
+
+    def _without_iterating(
+        self, status: Status, x: torch.Tensor, residual: float, incompatibility: float, clock: Clock
+    ) -> Solution:
+        attempts = ((self.name, status, 0),)
+        times = (clock.setup_ms, clock.inference_ms, clock.solve_ms)
+        return Solution(x, status, 0, residual, incompatibility, self.name, np.zeros(0), attempts, *times)
+
+
+class Clock:
+    """Wall time by stage [ms]; waits for the device at each lap, so that no stage pays for another's kernels."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.setup_ms = self.inference_ms = self.solve_ms = 0.0
+        self.last = self._now()
+
+    def lap(self, stage: str) -> None:
+        """Add the time since the last lap to "setup" or "solve"."""
+        now = self._now()
+        elapsed, self.last = 1000 * (now - self.last), now
+        if stage == "setup":
+            self.setup_ms += elapsed
+        else:
+            self.solve_ms += elapsed
+
+    def set_apart(self, inference_ms: float) -> None:
+        """Count that part of the setup as inference."""
+        self.setup_ms -= inference_ms
+        self.inference_ms += inference_ms
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()

@@ -1,0 +1,213 @@
+"""The pressure Poisson system: five-point, variable coefficients, solid cells, closed box or open top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from . import checks
+from .topology import Topology
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+FACES = ("arithmetic", "harmonic")
+
+
+class PoissonSystem:
+    """A p = sum over the faces of a cell of beta (p_i - p_j),  beta = dt / (rho_face dx^2).
+
+    Units: p [Pa], A p [1/s], so beta [m s / kg].
+    beta_x: (ny, nx + 1) float64, face between cells (j, i - 1) and (j, i); 0 on the two walls and beside solids.
+    beta_y: (ny + 1, nx) float64, face between cells (j - 1, i) and (j, i); 0 on the bottom wall and beside solids;
+            the last row is 0, or with an open top twice the top cells' beta: p = 0 half a cell above them.
+    solid:  (ny, nx) bool. Solid rows of A are identity rows; right-hand sides and solutions are 0 there.
+    Row 0 is the bottom. A is symmetric and positive semi-definite, with the constants of every closed region as null
+    space. The three tensors may be rewritten in place every step (keep the zeros above); everything derived from them
+    is computed when asked for. Build one with `from_density`, `from_faces` or `empty`.
+    """
+
+    def __init__(self, beta_x: torch.Tensor, beta_y: torch.Tensor, solid: torch.Tensor, open_top: bool):
+        """Wrap tensors that already are as described above, unchecked."""
+        self.beta_x, self.beta_y, self.solid, self.open_top = beta_x, beta_y, solid, open_top
+        self._pattern: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self._topology: Topology | None = None
+
+    @classmethod
+    def from_density(
+        cls,
+        rho: object,
+        dx: float = 1.0,
+        dt: float = 1.0,
+        open_top: bool = False,
+        solid: object = None,
+        face: str = "arithmetic",
+    ) -> PoissonSystem:
+        """The system of a density field: beta = dt / (rho_face dx^2).
+
+        rho: (ny, nx) [kg/m^3], above 0 in fluid cells, ignored in solids;  dx [m];  dt [s].
+        face: "arithmetic": beta = 2 / (rho_i + rho_j) dt / dx^2;  "harmonic": from the mean of the cells' 1 / rho,
+        (rho_i + rho_j) / (2 rho_i rho_j) dt / dx^2, as in the published protocol of arXiv 2605.13343.
+        Raises ValueError (TypeError for wrong types) with the offending value. The tensors lie on rho's device.
+        """
+        density = checks.field(rho, "rho")
+        scale = checks.positive(dt, "dt") / checks.positive(dx, "dx") ** 2
+        open_top = checks.flag(open_top, "open_top")
+        checks.choice(face, "face", FACES)
+        shape = (density.shape[0], density.shape[1])
+        system = cls.empty(*shape, open_top=open_top, device=density.device)
+        if solid is not None:
+            system.solid.copy_(checks.mask(solid, "solid", shape))
+        bad = ~(torch.isfinite(density) & (density > 0)) & ~system.solid
+        if bad.any():
+            raise ValueError(f"rho is {density[bad][0].item()} in a fluid cell; pass finite densities above 0.")
+        density = torch.where(system.solid, 1.0, density)  # any harmless number: solid faces are zeroed below
+
+        def beta(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return scale * (2 / (a + b) if face == "arithmetic" else (1 / a + 1 / b) / 2)
+
+        system.beta_x[:, 1:-1] = beta(density[:, :-1], density[:, 1:])
+        system.beta_y[1:-1] = beta(density[:-1], density[1:])
+        if open_top:
+            system.beta_y[-1] = 2 * scale / density[-1]
+        system._close_solids()
+        if not (torch.isfinite(system.beta_x).all() and torch.isfinite(system.beta_y).all()):
+            raise ValueError(f"dt / (rho dx^2) overflows with dt = {dt} and dx = {dx}; pass values closer to 1.")
+        return system
+
+    @classmethod
+    def from_faces(cls, beta_x: object, beta_y: object, open_top: bool = False, solid: object = None) -> PoissonSystem:
+        """The system with the given face coefficients, copied.
+
+        beta_x: (ny, nx + 1), beta_y: (ny + 1, nx), finite, >= 0 [m s / kg]; 0 on the walls: the first and last
+        column of beta_x, the first row of beta_y and, unless open_top, its last row. Entries beside solid cells are
+        ignored (taken as 0). Raises ValueError (TypeError for wrong types) with the offending value.
+        """
+        faces_x, faces_y = checks.field(beta_x, "beta_x"), checks.field(beta_y, "beta_y")
+        open_top = checks.flag(open_top, "open_top")
+        ny, nx = faces_x.shape[0], faces_y.shape[1]
+        if tuple(faces_x.shape) != (ny, nx + 1) or tuple(faces_y.shape) != (ny + 1, nx):
+            raise ValueError(
+                f"beta_x has shape {tuple(faces_x.shape)} and beta_y {tuple(faces_y.shape)}; "
+                "pass shapes (ny, nx + 1) and (ny + 1, nx)."
+            )
+        system = cls.empty(ny, nx, open_top=open_top, device=faces_x.device)
+        if solid is not None:
+            system.solid.copy_(checks.mask(solid, "solid", (ny, nx)))
+        system.beta_x.copy_(faces_x)
+        system.beta_y.copy_(faces_y)
+        system._close_solids()
+        for name, faces in (("beta_x", system.beta_x), ("beta_y", system.beta_y)):
+            bad = ~(torch.isfinite(faces) & (faces >= 0))
+            if bad.any():
+                raise ValueError(f"{name} holds {faces[bad][0].item()}; pass finite coefficients of at least 0.")
+        walls = [("beta_x[:, 0]", system.beta_x[:, 0]), ("beta_x[:, -1]", system.beta_x[:, -1])]
+        walls += [("beta_y[0]", system.beta_y[0])] + ([] if open_top else [("beta_y[-1]", system.beta_y[-1])])
+        for name, wall in walls:
+            if wall.any():
+                hint = " (or pass open_top=True)" if name == "beta_y[-1]" else ""
+                raise ValueError(f"{name} is a wall but holds {wall[wall != 0][0].item()}; set it to 0{hint}.")
+        return system
+
+    @classmethod
+    def empty(cls, ny: int, nx: int, open_top: bool = False, device: str | torch.device = "cpu") -> PoissonSystem:
+        """A system of ny x nx fluid cells with every coefficient 0, to be filled in place."""
+        ny, nx, open_top = checks.count(ny, "ny", 1), checks.count(nx, "nx", 1), checks.flag(open_top, "open_top")
+        place = checks.device(device)
+        beta_x = torch.zeros((ny, nx + 1), dtype=torch.float64, device=place)
+        beta_y = torch.zeros((ny + 1, nx), dtype=torch.float64, device=place)
+        return cls(beta_x, beta_y, torch.zeros((ny, nx), dtype=torch.bool, device=place), open_top)
+
+    def copy_from(self, other: PoissonSystem) -> None:
+        """Take over the tensors' present values of a system of the same shape, from any device."""
+        self.beta_x.copy_(other.beta_x)
+        self.beta_y.copy_(other.beta_y)
+        self.solid.copy_(other.solid)
+        self.open_top = other.open_top
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx)."""
+        return self.solid.shape[0], self.solid.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors lie."""
+        return self.beta_x.device
+
+    def apply(self, p: object) -> torch.Tensor:
+        """A p, float64, shape (ny, nx); p in solids is passed through and touches no neighbour."""
+        field = checks.field(p, "p", self.shape).to(self.device)
+        inside = torch.where(self.solid, 0.0, field)
+        flux_x = self.beta_x[:, 1:-1] * (inside[:, 1:] - inside[:, :-1])
+        flux_y = self.beta_y[1:-1] * (inside[1:] - inside[:-1])
+        out = torch.where(self.solid, field, 0.0)
+        out[:, :-1] -= flux_x
+        out[:, 1:] += flux_x
+        out[:-1] -= flux_y
+        out[1:] += flux_y
+        out[-1] += self.beta_y[-1] * inside[-1]
+        return out
+
+    def diagonal(self) -> torch.Tensor:
+        """The diagonal of A, float64, shape (ny, nx): 1 in solids, 0 in a fluid cell without any open face."""
+        total = self.beta_x[:, :-1] + self.beta_x[:, 1:] + self.beta_y[:-1] + self.beta_y[1:]
+        return torch.where(self.solid, 1.0, total)
+
+    def to_scipy(self) -> scipy.sparse.csr_matrix:
+        """A over the fluid cells only, in row-major order, as scipy.sparse.csr_matrix (float64)."""
+        from scipy.sparse import csr_matrix  # kept out of the solver: it needs torch and numpy alone
+
+        fluid = ~self.solid.cpu().reshape(-1)
+        number = (torch.cumsum(fluid, 0) - 1).reshape(self.shape)
+        beta_x, beta_y = self.beta_x.cpu()[:, 1:-1], self.beta_y.cpu()[1:-1]
+        open_x, open_y = beta_x > 0, beta_y > 0
+        a = torch.cat((number[:, :-1][open_x], number[:-1][open_y]))
+        b = torch.cat((number[:, 1:][open_x], number[1:][open_y]))
+        off = -torch.cat((beta_x[open_x], beta_y[open_y]))
+        self_index = torch.arange(int(fluid.sum()))
+        rows, columns = torch.cat((a, b, self_index)), torch.cat((b, a, self_index))
+        values = torch.cat((off, off, self.diagonal().cpu().reshape(-1)[fluid]))
+        n = self_index.numel()
+        A = csr_matrix((values.numpy(), (rows.numpy(), columns.numpy())), shape=(n, n))
+        A.sort_indices()
+        return A
+
+    @property
+    def topology(self) -> Topology:
+        """Regions and projector, recomputed only when the pattern of open faces or solids has changed."""
+        pattern = (self.beta_x > 0, self.beta_y > 0, self.solid)
+        if self._topology is None or not all(map(torch.equal, pattern, self._pattern or ())):
+            self._pattern = (pattern[0], pattern[1], self.solid.clone())
+            self._topology = Topology(*self._pattern)
+        return self._topology
+
+    @property
+    def regions(self) -> torch.Tensor:
+        """(ny, nx) int64: connected fluid regions numbered from 0 in row-major order, -1 in solids."""
+        return self.topology.labels.clone()
+
+    @property
+    def singular(self) -> bool:
+        """True if any region has no open boundary, so that A has constants in its null space."""
+        return self.topology.singular
+
+    def project(self, b: object) -> torch.Tensor:
+        """P b, float64, shape (ny, nx): the mean of every closed region's fluid cells removed, solids set to 0.
+
+        A p = b has a solution exactly when P b = b; P is the orthogonal projector onto the range of A in the fluid.
+        """
+        field = checks.field(b, "b", self.shape).to(self.device)
+        clean = torch.where(self.solid, 0.0, field)  # where, not a product: NaN in a solid must not count
+        return self.topology.projector(clean.reshape(-1)).reshape(self.shape)
+
+    def _close_solids(self) -> None:
+        beside = torch.zeros_like(self.beta_x, dtype=torch.bool)
+        beside[:, :-1] |= self.solid
+        beside[:, 1:] |= self.solid
+        self.beta_x.masked_fill_(beside, 0.0)
+        beside = torch.zeros_like(self.beta_y, dtype=torch.bool)
+        beside[:-1] |= self.solid
+        beside[1:] |= self.solid
+        self.beta_y.masked_fill_(beside, 0.0)

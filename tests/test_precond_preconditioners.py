@@ -1,0 +1,115 @@
+"""Laws of every preconditioner: linear, symmetric, positive, and all lead to the same pressure."""
+
+import numpy as np
+import precond_reference as reference
+import pytest
+import torch
+
+import precond
+from precond import PoissonSystem, Solver, Status, problems
+
+METHODS = [name for name in precond.names() if precond.why_unavailable(name) is None]
+CASES = [
+    (kind, cells, contrast, solids, open_top)
+    for kind in problems.KINDS
+    for cells, contrast, solids, open_top in ((400, 100, False, False), (330, 1e4, True, False), (400, 100, True, True))
+]
+
+
+def two_vectors(system, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return [system.project(torch.randn(system.shape, generator=generator, dtype=torch.float64)) for _ in range(2)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_M_is_linear_symmetric_and_positive(method):
+    for seed, (kind, cells, contrast, solids, open_top) in enumerate(CASES):
+        system, _ = problems.frame(kind, cells, seed, contrast, solids, open_top)
+        solver = Solver(method, system, device="cpu", fallback=())
+        x, y = two_vectors(system, seed)
+        Mx, My = solver.apply(x), solver.apply(y)
+        scale = float(((x * Mx).sum() * (y * My).sum()).sqrt())
+        assert abs(float((x * My).sum() - (y * Mx).sum())) <= 1e-6 * min(scale, abs(float((x * My).sum())))
+        assert (x * Mx).sum() > 0
+        assert (y * My).sum() > 0
+        torch.testing.assert_close(solver.apply(2 * x - 3 * y), 2 * Mx - 3 * My, rtol=1e-6, atol=1e-8 * float(Mx.max()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 37), (37, 1), (2, 2), (3, 5), (16, 211), (13, 9)])
+def test_every_shape_is_solved(method, shape):
+    rng = np.random.default_rng(0)
+    rho = 100 ** rng.uniform(size=shape)
+    for open_top in (False, True):
+        system = PoissonSystem.from_density(rho, open_top=open_top)
+        b = rng.standard_normal(shape)
+        solution = Solver(method, system, device="cpu", fallback=()).solve(system, b, rtol=1e-9)
+        assert solution.status is Status.CONVERGED
+        if system.project(b).norm() > 0:
+            assert reference.residual(system, b, solution.x.numpy()) <= 1.05e-9
+
+
+@pytest.mark.parametrize("open_top", [False, True])
+def test_every_preconditioner_finds_the_same_pressure(open_top):
+    for kind in problems.KINDS:
+        system, b = problems.frame(kind, 500, 3, contrast=100, solids=True, open_top=open_top)
+        found = [Solver(name, system, device="cpu", fallback=()).solve(system, b, rtol=1e-11) for name in METHODS]
+        for solution in found:
+            assert solution.status is Status.CONVERGED
+            error = (solution.x - found[0].x).norm() / found[0].x.norm()
+            assert error <= 1e-8  # rtol 1e-11 times the root of the condition number, about 1e3
+
+
+BUDGETS = [  # blobs, 100:1, closed, rtol 1e-6; seeds 0 and 1
+    ("jacobi", 128, 1000),  # measured 604, 684
+    ("dilu", 128, 520),  # measured 322, 360
+    ("multigrid", 64, 16),  # measured 8, 8
+    ("multigrid", 128, 22),  # measured 9, 9
+    ("multigrid", 512, 20),  # measured 11, 10
+]
+
+
+@pytest.mark.parametrize(("method", "n", "budget"), BUDGETS)
+def test_iterations_stay_within_budget(method, n, budget):
+    for seed in (0, 1):
+        system, b = problems.frame("blobs", n * n, seed, contrast=100)
+        solution = Solver(method, system, device="cpu", fallback=()).solve(system, b, rtol=1e-6)
+        assert solution.status is Status.CONVERGED
+        assert solution.iterations <= budget
+
+
+def test_multigrid_does_not_notice_scale_or_units():
+    rho = problems.density("blobs", (48, 40), 0, 100)
+    b = np.random.default_rng(0).standard_normal(rho.shape)
+    counts = set()
+    for dx, dt, unit in ((1.0, 1.0, 1.0), (1e-3, 1e-4, 1000.0), (1e5, 3e7, 1e-9)):
+        system = PoissonSystem.from_density(unit * rho, dx=dx, dt=dt)
+        counts.add(Solver("multigrid", system, device="cpu").solve(system, unit * b).iterations)
+    assert len(counts) == 1
+
+
+def test_dilu_is_the_incomplete_cholesky_of_the_red_black_order():
+    """M^-1 = (E + L) E^-1 (E + L)^T, built densely in red-black order, has A's diagonal and A's entries where L has."""
+    system, _ = problems.frame("checker", 42, 0, contrast=100, open_top=True, solids=False)
+    system = PoissonSystem.from_density(problems.density("checker", (6, 7), 0, 100), open_top=True)
+    A = system.to_scipy().toarray()
+    rows, columns = np.indices((6, 7))
+    order = np.argsort((rows + columns).ravel() % 2, kind="stable")
+    B = A[np.ix_(order, order)]
+    L, n = np.zeros_like(B), len(B)
+    for i in range(n):  # IC(0), row by row
+        for j in range(i + 1):
+            if B[i, j]:
+                rest = B[i, j] - L[i, :j] @ L[j, :j]
+                L[i, j] = np.sqrt(rest) if i == j else rest / L[j, j]
+    M = np.zeros_like(A)
+    M[np.ix_(order, order)] = np.linalg.inv(L @ L.T)
+    r = np.random.default_rng(0).standard_normal((6, 7))
+    z = Solver("dilu", system, device="cpu").apply(r).numpy()
+    np.testing.assert_allclose(z.ravel(), M @ r.ravel(), rtol=1e-11)
+
+
+def test_jacobi_divides_by_the_diagonal():
+    system, r = problems.frame("barrier", 64, 0, open_top=True)
+    z = Solver("jacobi", system, device="cpu").apply(r)
+    torch.testing.assert_close(z, r / system.diagonal())
