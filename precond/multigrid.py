@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 
 from .stencil import Halo, Stencil, inverse
 from .system import PoissonSystem
+from .threads import suited
 
 OMEGA = 4 / 5  # best damping of the high half of the spectrum; measured 8-11 iterations on blobs, 10-13 at 0.65
 COARSEST = 128  # unknowns inverted densely: cheaper there than one more level
@@ -75,7 +73,7 @@ class Multigrid:
         for offset, beta in ((1, A.west[1:]), (nx, A.south[nx:])):
             dense.diagonal(offset).sub_(beta)
             dense.diagonal(-offset).sub_(beta)
-        with one_thread():
+        with suited(dense.device, A.n):
             inverted = torch.cholesky_inverse(torch.linalg.cholesky_ex(dense).L)  # _ex: no exception, no waiting
         self.inverse.copy_((inverted + inverted.T) / 2)
 
@@ -151,14 +149,3 @@ def _add_pairs(faces: torch.Tensor, axis: int, factor: int) -> torch.Tensor:
     if factor == 1:
         return faces
     return faces[::2] + faces[1::2] if axis == 0 else faces[:, ::2] + faces[:, 1::2]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch to one CPU thread: LAPACK forks even for 0.1 ms of work, then waits 8 ms or more for a busy core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -165,10 +165,7 @@ class PCG:
         return residual <= tolerance and math.hypot(residual, self.rounding) <= SLACK * tolerance
 
     def _iteration(self, rr: torch.Tensor) -> None:
-        """One iteration, rr = r.r after it. Nothing here waits for the device.
-
-        vecdot, not dot: BLAS forks its threads even for 4,096 numbers, which costs milliseconds when cores are busy.
-        """
+        """One iteration, rr = r.r after it. Nothing here waits for the device."""
         p = self.p.centre
         self.M.apply(self.r_grid, self.z_grid)
         self.project(self.z)

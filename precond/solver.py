@@ -15,6 +15,7 @@ from .pcg import PCG, Outcome
 from .registry import Preconditioner
 from .status import Status
 from .system import PoissonSystem
+from .threads import suited
 
 ZERO = 1e-14  # a projected right-hand side below this fraction of b is rounding of a b that balances nothing
 REPLACEABLE = (Status.INDEFINITE, Status.NOT_FINITE, Status.STAGNATED)  # another preconditioner may do better
@@ -101,6 +102,19 @@ class Solver:
         b_field = checks.field(b, "b", system.shape)
         guess = None if x0 is None else checks.field(x0, "x0", system.shape)
 
+        with suited(self.device, system.solid.numel()):
+            return self._solve(system, b_field, guess, rtol, atol, limit)
+
+    def _solve(
+        self,
+        system: PoissonSystem,
+        b_field: torch.Tensor,
+        guess: torch.Tensor | None,
+        rtol: float,
+        atol: float,
+        limit: int,
+    ) -> Solution:
+        """`solve` with checked arguments."""
         clock = Clock(self.device)
         local = self._refresh(system)
         field = torch.where(local.solid, 0.0, b_field.to(self.device))
@@ -154,13 +168,14 @@ class Solver:
     def apply(self, r: torch.Tensor | np.ndarray) -> torch.Tensor:
         """z = P M P r as PCG uses it, float64, (ny, nx), on r's device; M is set up from the last system given."""
         field = checks.field(r, "r", self._system.shape)
-        local = self._refresh(self._system)
-        M = self._method(self.name)
-        M.setup(local)
-        clean = local.project(field.to(self.device))
-        out = torch.zeros_like(clean)
-        M.apply(clean, out)
-        return local.project(out).to(field.device)
+        with suited(self.device, field.numel()):
+            local = self._refresh(self._system)
+            M = self._method(self.name)
+            M.setup(local)
+            clean = local.project(field.to(self.device))
+            out = torch.zeros_like(clean)
+            M.apply(clean, out)
+            return local.project(out).to(field.device)
 
     def _allocate(self, system: PoissonSystem) -> None:
         self._local = PoissonSystem.empty(*system.shape, device=self.device)

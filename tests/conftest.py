@@ -50,4 +50,3 @@ def pressure_solver(method: str = "multigrid", rtol: float = 1e-8) -> Callable:
 @pytest.fixture(autouse=True)
 def _fixed_seeds() -> None:
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # small systems: a second thread only waits, and badly so on a busy machine
