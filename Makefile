@@ -1,5 +1,5 @@
 # make run    start the program (without a display: render a short comparison to out/demo.mp4 and print its table)
-# make test   the whole test suite          make lint   ruff and mypy          make bench   time by stage and iterations
+# make test   the whole test suite          make lint   ruff and mypy          make bench   a table by preconditioner
 # Everything is installed into .venv on first use.
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ run: $(READY)
 		$(PY) -m app; \
 	else \
 		echo "No display: rendering a short comparison to out/demo.mp4"; \
-		$(PY) -m app --headless --scene dam-break --precond jacobi,dilu,multigrid --frames 270 \
+		mkdir -p out && $(PY) -m app --headless --scene dam-break --precond jacobi,dilu,multigrid --frames 270 \
 			--record out/demo.mp4 --json out/demo.json; \
 	fi
 
@@ -27,8 +27,9 @@ lint: $(READY)
 	$(PY) -m mypy
 
 bench: $(READY)
-	for method in jacobi dilu multigrid; do \
-		$(PY) -m app --headless --scene dam-break --grid 128x128 --frames 60 --precond $$method || exit 1; \
+	@mkdir -p out; for method in none jacobi dilu multigrid; do \
+		$(PY) -m app --headless --scene dam-break --grid 128x128 --frames 60 --precond $$method \
+			--json out/dam-break-128x128-$$method.json || exit 1; \
 	done
 
 # torch goes first and alone, so that nothing else picks another build of it.

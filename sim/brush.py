@@ -48,7 +48,10 @@ def push(
 def pour(
     f: Array2, solid: Mask2, x0: ti.f64, y0: ti.f64, x1: ti.f64, y1: ti.f64, radius: ti.f64, target: ti.f64, dx: ti.f64
 ):
-    """Replace the fluid in the capsule by the phase of fraction `target` (1: phase 0, 0: the other); edge one cell wide."""
+    """Replace the fluid in the capsule by the phase of fraction `target` (1: phase 0, 0: the other).
+
+    The edge is one cell wide, so that what is poured is round.
+    """
     for j in range(f.shape[0]):
         for i in range(f.shape[1]):
             if solid[j, i] == 0:
@@ -61,7 +64,7 @@ def pour(
 def wall(
     f: Array2, solid: Mask2, x0: ti.f64, y0: ti.f64, x1: ti.f64, y1: ti.f64, radius: ti.f64, state: ti.i32, dx: ti.f64
 ):
-    """Make cells whose centre lies in the capsule wall (state 1), or fluid of the last phase again (state 0)."""
+    """Make cells whose centre lies in the capsule wall (state 1), or fluid of the last phase (state 0)."""
     for j in range(f.shape[0]):
         for i in range(f.shape[1]):
             if distance((i + 0.5) * dx, (j + 0.5) * dx, x0, y0, x1, y1) < radius:

@@ -1,0 +1,277 @@
+"""The command line: every option checked before anything is simulated or written."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from app import __version__
+from app.refusal import Refusal, check_writable
+
+if TYPE_CHECKING:
+    from app.state import SavedState
+    from sim.layout import Scene
+
+DEFAULT_SCENE, DEFAULT_PRECOND, DEFAULT_FRAMES = "dam-break", "multigrid", 240
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for, checked."""
+
+    scene: Scene
+    grid: tuple[int, int] | None = None  # (ny, nx), None: the scene's own
+    preconds: tuple[str, ...] = (DEFAULT_PRECOND,)
+    weights: str | None = None
+    tol: float = 1e-6  # relative residual of every pressure solve
+    device: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+    paused: bool = False
+    headless: bool = False
+    frames: int | None = None  # output frames of 1/60 s
+    record: Path | None = None
+    json: Path | None = None
+    state: SavedState | None = None
+    save_state: Path | None = None
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are refusals of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Refusal(f"{message}, see --help")
+
+
+def parser() -> Parser:
+    """The parser; values stay texts here and are checked in `options`, where the message can name the fix."""
+    p = Parser(
+        prog="python -m app",
+        description="Two liquids in a window, the pressure solver switched live.",
+        allow_abbrev=False,
+    )
+    p.add_argument("--scene", metavar="NAME|FILE.toml", help=f"what to simulate (default {DEFAULT_SCENE})")
+    p.add_argument("--grid", metavar="NYxNX", help="cells, rows x columns, 16 to 2048 each (default: the scene's)")
+    p.add_argument(
+        "--precond",
+        metavar="NAME[,NAME...]",
+        default=DEFAULT_PRECOND,
+        help="preconditioner (default %(default)s); a list, with --headless, takes turns at equal shares of --frames",
+    )
+    p.add_argument("--weights", metavar="FILE", help="weights of a learned preconditioner, or random:SEED")
+    p.add_argument(
+        "--tol", metavar="R", default="1e-6", help="relative residual of every pressure solve (default %(default)s)"
+    )
+    p.add_argument("--device", metavar="auto|cpu|cuda", default="auto", help="where to compute (default %(default)s)")
+    p.add_argument("--threads", metavar="K", help="CPU threads of the simulation (default: all)")
+    p.add_argument("--seed", metavar="K", default="0", help="seed of everything random (default %(default)s)")
+    p.add_argument("--paused", action="store_true", help="open the window paused")
+    p.add_argument("--headless", action="store_true", help="run without a window and print a table")
+    p.add_argument(
+        "--frames", metavar="K", help=f"stop after K frames of 1/60 s (default {DEFAULT_FRAMES} with --headless)"
+    )
+    p.add_argument("--record", metavar="FILE.mp4", help="write a video of the window")
+    p.add_argument("--json", metavar="FILE", help="write the numbers of the run")
+    p.add_argument("--state", metavar="FILE.npz", help="continue from a saved state")
+    p.add_argument("--save-state", metavar="FILE.npz", help="save the state at the end")
+    p.add_argument("--list-scenes", action="store_true", help="print the scenes and exit")
+    p.add_argument("--version", action="version", version=f"estuary {__version__}")
+    return p
+
+
+def options(argv: Sequence[str]) -> Options | None:
+    """Checked options, or None after a request that only prints. Raises Refusal."""
+    given = parser().parse_args(joined(argv))
+    import sim.scene
+
+    if given.list_scenes:
+        for name in sim.scene.names():
+            print(f"{name:16s} {sim.scene.load(name).sentence}")
+        return None
+    outputs = {
+        "--record": path_of(given.record, "--record", ".mp4"),
+        "--json": path_of(given.json, "--json", ""),
+        "--save-state": path_of(given.save_state, "--save-state", ".npz"),
+    }
+    tol = positive(given.tol, "--tol")
+    if tol >= 1:
+        raise Refusal(f"--tol {given.tol} must be below 1, e.g. 1e-6")
+    grid = grid_of(given.grid)
+    threads = whole(given.threads, "--threads", 1) if given.threads is not None else None
+    seed = whole(given.seed, "--seed", 0)
+    frames = whole(given.frames, "--frames", 1) if given.frames is not None else None
+    if given.headless and frames is None:
+        frames = DEFAULT_FRAMES
+    scene = scene_of(given.scene or DEFAULT_SCENE)
+    check_display(given.headless)
+    preconds = preconds_of(given.precond, given.headless, frames)
+    check_device(given.device)
+    if given.weights and not given.weights.startswith("random:") and not Path(given.weights).is_file():
+        raise Refusal(f"--weights {given.weights!r} is not a file: give a file of weights or random:SEED")
+    saved = None
+    if given.state is not None:
+        saved = state_of(given.state, scene if given.scene else None, grid)
+        scene, grid = saved.scene, saved.grid.shape
+    check_outputs(outputs)
+    return Options(
+        scene=scene,
+        grid=grid,
+        preconds=preconds,
+        weights=given.weights,
+        tol=tol,
+        device=given.device,
+        threads=threads,
+        seed=seed,
+        paused=given.paused,
+        headless=given.headless,
+        frames=frames,
+        record=outputs["--record"],
+        json=outputs["--json"],
+        state=saved,
+        save_state=outputs["--save-state"],
+    )
+
+
+def joined(argv: Sequence[str]) -> list[str]:
+    """The arguments with negative numbers tied to their option: argparse takes a lone "-1e-6" for another option."""
+    result: list[str] = []
+    for argument in argv:
+        if argument[:1] == "-" and argument[1:2] in set("0123456789.") and result and result[-1][:2] == "--":
+            result[-1] += f"={argument}"
+        else:
+            result.append(argument)
+    return result
+
+
+def path_of(text: str | None, option: str, suffix: str) -> Path | None:
+    """The path of an output, its ending checked."""
+    if text is None:
+        return None
+    if not text or "\0" in text:
+        raise Refusal(f"{option} {text!r} is not a file name")
+    if suffix and Path(text).suffix != suffix:
+        raise Refusal(f"{option} {text!r} must end in {suffix}")
+    return Path(text)
+
+
+def check_outputs(outputs: dict[str, Path | None]) -> None:
+    """Refuses outputs that could not be written, or two that are one file."""
+    taken: dict[Path, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        check_writable(path, option)
+        other = taken.setdefault(path.resolve(), option)
+        if other != option:
+            raise Refusal(f"{option} {str(path)!r} is also the file of {other}: give two names")
+
+
+def whole(text: str, option: str, smallest: int) -> int:
+    """A whole number of at least `smallest`."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise Refusal(f"{option} {text!r} is not a whole number") from None
+    if not smallest <= value < 2**31:
+        raise Refusal(f"{option} {text} is out of range: give {smallest} to {2**31 - 1}")
+    return value
+
+
+def positive(text: str, option: str) -> float:
+    """A positive finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise Refusal(f"{option} {text!r} is not a number") from None
+    if not (math.isfinite(value) and value > 0):
+        raise Refusal(f"{option} {text} must be positive, e.g. 1e-6")
+    return value
+
+
+def grid_of(text: str | None) -> tuple[int, int] | None:
+    """(ny, nx) of "NYxNX"."""
+    from sim.grid import Grid
+
+    if text is None:
+        return None
+    try:
+        return Grid.parse(text).shape
+    except ValueError as error:
+        raise Refusal(f"--grid: {error}" if text in str(error) else f"--grid {text!r}: {error}") from None
+
+
+def scene_of(name: str) -> Scene:
+    """The scene of that name or file."""
+    import sim.scene
+
+    try:
+        return sim.scene.load(name)
+    except ValueError as error:
+        raise Refusal(error if name in str(error) else f"--scene {name!r}: {error}") from None
+
+
+def preconds_of(text: str, headless: bool, frames: int | None) -> tuple[str, ...]:
+    """The preconditioners to use in turn, each known and available here."""
+    import precond
+
+    chosen = tuple(part.strip() for part in text.split(","))
+    for name in chosen:
+        if name not in precond.names():
+            raise Refusal(f"preconditioner {name!r} is unknown: choose one of {', '.join(precond.names())}")
+        reason = precond.why_unavailable(name)
+        if reason is not None:
+            raise Refusal(f"preconditioner {name!r} is not available: {reason}")
+    if len(chosen) > 1 and not headless:
+        raise Refusal(f"--precond {text!r} names several: add --headless, or give one and switch in the panel")
+    if frames is not None and frames < len(chosen):
+        raise Refusal(
+            f"--frames {frames} is fewer than the {len(chosen)} preconditioners of --precond {text!r}: give more frames"
+        )
+    return chosen
+
+
+def check_device(name: str) -> None:
+    """Refuses an unknown device, and CUDA where there is none."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise Refusal(f"--device {name!r} is unknown: choose auto, cpu or cuda")
+    if name == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise Refusal("--device 'cuda' is not available: torch sees no CUDA device here, use --device cpu")
+
+
+def check_display(headless: bool) -> None:
+    """Refuses to open a window where there is no display."""
+    if (
+        not headless
+        and sys.platform.startswith("linux")
+        and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    ):
+        raise Refusal(
+            "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): add --headless to run without a window"
+        )
+
+
+def state_of(file: str, scene: Scene | None, grid: tuple[int, int] | None) -> SavedState:
+    """The saved state, which must fit the scene and the grid where those were asked for too."""
+    from app import state
+
+    try:
+        saved = state.load(Path(file))
+    except ValueError as error:
+        raise Refusal(error) from None
+    if scene is not None and scene != saved.scene:
+        raise Refusal(
+            f"--state {file!r} holds scene {saved.scene.name!r}, not --scene {scene.name!r}: leave out --scene"
+        )
+    if grid is not None and grid != saved.grid.shape:
+        have, asked = ("x".join(map(str, shape)) for shape in (saved.grid.shape, grid))
+        raise Refusal(f"--state {file!r} holds a grid of {have}, not --grid {asked}: leave out --grid")
+    return saved

@@ -1,0 +1,106 @@
+"""Opens the window on a display, or draws it off screen into a video."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app import headless
+from app.arguments import Options
+from app.recorder import Recorder
+from app.refusal import RUN_TIME, Refusal
+from app.session import Session
+from app.solving import Choice, PressureSolve
+from app.tally import Tally
+from app.worker import Worker
+
+if TYPE_CHECKING:  # PyOpenGL must not be imported before `choose_platform`
+    from app.window import Window
+
+SIZE = (1280, 720)  # of the window and of videos
+WARM_UP = 3  # pictures in which the docked layout settles
+
+
+def run(options: Options) -> int:
+    """Opens the window and returns the exit code when it is closed."""
+    solve = PressureSolve(Choice(options.preconds[0], options.tol), options.device, options.weights)
+    total, sessions = Tally(options.preconds[0]), []
+
+    def open_session() -> Session:
+        sessions.append(headless.open_session(options, solve, total))
+        return sessions[0]
+
+    worker = Worker(open_session, solve, options.paused)
+    window = new_window(worker, offscreen=False)
+    window.frames = options.frames
+    if options.record is not None:
+        window.recorder = Recorder(options.record, SIZE, live=True)
+    worker.start()
+    try:
+        start(window.params(SIZE))
+    finally:
+        worker.close()
+        if window.recording:
+            print(window.end_recording())
+    if worker.broken:
+        raise Refusal(worker.broken, RUN_TIME)
+    if sessions and not worker.is_alive():
+        headless.write_results(options, sessions[0], [total, total])
+    return 0
+
+
+def record(journey: headless.Journey, path: Path) -> None:
+    """Draws every frame of the journey off screen, the panel beside it, into a video; no frame is dropped."""
+    session = journey.session
+    worker = Worker(lambda: session, session.solve)  # never started: it only holds what the window shows
+    worker.snapshot = session.snapshot()
+    window = new_window(worker, offscreen=True)
+    frames, recorder = journey.frames(), Recorder(path, SIZE, live=False)
+    waits = iter(range(WARM_UP))
+
+    def advance() -> None:
+        if next(waits, None) is not None:
+            return
+        window.recorder = recorder
+        if recorder.error or next(frames, None) is None:
+            window.recorder = None
+            window.quit()
+        worker.snapshot = session.snapshot()
+
+    window.before_frame = advance
+    try:
+        start(window.params(SIZE))
+    finally:
+        print(recorder.close())
+    journey.failure = journey.failure or recorder.error
+
+
+def new_window(worker: Worker, offscreen: bool) -> Window:
+    """A window for a display or for none."""
+    choose_platform(offscreen)
+    from app.window import Window
+
+    return Window(worker, offscreen)
+
+
+def choose_platform(offscreen: bool) -> None:
+    """Tells PyOpenGL how contexts are made; must come before its first import."""
+    if offscreen:
+        os.environ["PYOPENGL_PLATFORM"] = "egl"
+    elif sys.platform.startswith("linux"):
+        os.environ["PYOPENGL_PLATFORM"] = "egl" if os.environ.get("WAYLAND_DISPLAY") else "glx"
+
+
+def start(params: Any) -> None:
+    """Runs HelloImGui until the window closes. Raises Refusal where no window or no OpenGL can be had."""
+    from imgui_bundle import hello_imgui, implot
+
+    context = implot.create_context()
+    try:
+        hello_imgui.run(params)
+    except RuntimeError as error:
+        raise Refusal(f"the window cannot be opened: {error}", RUN_TIME) from None
+    finally:
+        implot.destroy_context(context)

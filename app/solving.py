@@ -1,0 +1,63 @@
+"""The pressure solve of a running simulation: a preconditioner and a tolerance that may change at any time."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import torch
+
+import precond
+from precond.registry import entry
+
+
+class Cancelled(Exception):
+    """The run was told to stop between two solves."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user has chosen to solve with."""
+
+    precond: str
+    tol: float  # relative residual
+
+
+class PressureSolve:
+    """solve(system, b, x0) for Simulation. `choice` may be replaced from any thread and counts from the next solve on.
+
+    Solvers are kept by name, so that switching back costs no second construction; a new system starts afresh.
+    """
+
+    def __init__(self, choice: Choice, device: str = "auto", weights: str | None = None) -> None:
+        self.choice = choice
+        self.cancelled = threading.Event()
+        self.failure = ""  # why the last choice could not be used, one sentence
+        self._device, self._weights = device, weights
+        self._solvers: dict[str, precond.Solver] = {}
+        self._system: precond.PoissonSystem | None = None
+        self._last = choice.precond  # a name that has worked
+
+    def __call__(self, system: precond.PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> precond.Solution:
+        if self.cancelled.is_set():
+            raise Cancelled
+        if system is not self._system:
+            self._solvers.clear()
+            self._system = system
+        choice = self.choice
+        try:
+            solver = self._solver(choice.precond, system)
+        except (ValueError, RuntimeError, OSError) as error:
+            if choice.precond == self._last:
+                raise
+            self.failure = f"preconditioner {choice.precond!r} cannot be used: {error}"
+            self.choice = Choice(self._last, choice.tol)
+            solver = self._solver(self._last, system)
+        return solver.solve(system, b, rtol=choice.tol, x0=x0)
+
+    def _solver(self, name: str, system: precond.PoissonSystem) -> precond.Solver:
+        if name not in self._solvers:
+            weights = self._weights if entry(name).takes_weights else None
+            self._solvers[name] = precond.Solver(name, system, device=self._device, weights=weights)
+        self._last = name
+        return self._solvers[name]

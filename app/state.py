@@ -1,0 +1,72 @@
+"""Saved states: one .npz with the arrays and texts that Simulation.state() gives. Never unpickles."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import sim.scene
+from app.refusal import temporary_beside
+from sim.grid import Grid
+from sim.layout import Scene
+
+# what NumPy, zipfile and json raise on damaged files
+UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError, MemoryError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A state as read from a file, with the scene and the grid that it is of."""
+
+    file: str
+    scene: Scene
+    grid: Grid
+    arrays: Mapping[str, np.ndarray]  # as Simulation.state() gave them
+
+
+def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes the state whole or not at all. Raises OSError."""
+    part = temporary_beside(path)
+    try:
+        with part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path) -> SavedState:
+    """Reads a state. Raises ValueError with one sentence that names the file."""
+    name = f"state file {str(path)!r}"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise ValueError(f"{name} does not exist") from None
+    except UNREADABLE as error:
+        raise ValueError(f"{name} cannot be read, it is damaged or no .npz file: {one_line(error)}") from None
+    if "about" not in arrays or "scene" not in arrays:
+        raise ValueError(f"{name} was not written by this program: save one with --save-state")
+    try:
+        about = json.loads(str(arrays["about"]))
+        scene = sim.scene.parse(str(about["scene"]), str(arrays["scene"]))
+        ny, nx = about["grid"]
+        return SavedState(str(path), scene, Grid(ny, nx, scene.height), arrays)
+    except UNREADABLE as error:
+        raise ValueError(f"{name} is incomplete: {one_line(error)}") from None
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text in one line, or its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,96 @@
+"""What can be looked at: the fluid itself, or one of its fields under a colour map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.frame import Frame
+from sim.grid import Grid
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a frame. `field` gives (ny, nx) at cell centres; None is the fluid in its own colours."""
+
+    name: str
+    unit: str
+    colormap: str
+    signed: bool = False  # the range is symmetric about zero
+    field: Callable[[Frame, Grid], np.ndarray] | None = None
+
+
+def density(frame: Frame, grid: Grid) -> np.ndarray:
+    """rho [kg/m^3]."""
+    return frame.density
+
+
+def pressure(frame: Frame, grid: Grid) -> np.ndarray:
+    """p [Pa]."""
+    return frame.pressure
+
+
+def speed(frame: Frame, grid: Grid) -> np.ndarray:
+    """|u| [m/s] from the face velocities' means."""
+    return np.hypot(0.5 * (frame.u[:, 1:] + frame.u[:, :-1]), 0.5 * (frame.v[1:] + frame.v[:-1]))
+
+
+def vorticity(frame: Frame, grid: Grid) -> np.ndarray:
+    """dv/dx - du/dy [1/s], the mean of the four corners of each cell; zero at the domain's edge (free slip)."""
+    corners = np.zeros((grid.ny + 1, grid.nx + 1))
+    corners[1:-1, 1:-1] = (np.diff(frame.v[1:-1], axis=1) - np.diff(frame.u[:, 1:-1], axis=0)) / grid.dx
+    return 0.25 * (corners[1:, 1:] + corners[1:, :-1] + corners[:-1, 1:] + corners[:-1, :-1])
+
+
+def divergence(frame: Frame, grid: Grid) -> np.ndarray:
+    """du/dx + dv/dy [1/s]."""
+    return (np.diff(frame.u, axis=1) + np.diff(frame.v, axis=0)) / grid.dx
+
+
+VIEWS = (
+    View("phase", "", "depth"),
+    View("density", "kg/m³", "depth", field=density),
+    View("pressure", "Pa", "leaf", field=pressure),
+    View("speed", "m/s", "ember", field=speed),
+    View("vorticity", "1/s", "balance", signed=True, field=vorticity),
+    View("divergence", "1/s", "balance", signed=True, field=divergence),
+)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values at the two ends of a colour map."""
+
+    low: float
+    high: float
+
+
+def automatic_range(view: View, values: np.ndarray, solid: np.ndarray) -> Range:
+    """From nearly the smallest to nearly the largest value in the fluid; a lone spike does not grey out the rest."""
+    fluid = values[~solid]
+    if fluid.size == 0:
+        return Range(0.0, 1.0)
+    low, high = np.percentile(fluid, (0.2, 99.8))
+    if view.signed:
+        high = max(abs(low), abs(high))
+        low = -high
+    elif view.name == "speed":
+        low = 0.0
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return Range(0.0, 1.0)
+    if high - low <= 1e-12 * max(abs(low), abs(high)):  # a constant field; keep it off the map's ends
+        pad = max(abs(high), 1.0) * 0.5
+        low, high = low - pad, high + pad
+    return Range(float(low), float(high))
+
+
+def eased(old: Range | None, new: Range) -> Range:
+    """The automatic range as shown: it widens at once and narrows slowly, so that the colours do not flicker."""
+    if old is None:
+        return new
+    low = new.low if new.low < old.low else old.low + 0.04 * (new.low - old.low)
+    high = new.high if new.high > old.high else old.high + 0.04 * (new.high - old.high)
+    return Range(low, high)

@@ -1,0 +1,165 @@
+"""The simulation's own thread: takes the user's commands, publishes the newest snapshot, never stops the window."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from app.priority import lower_own_priority
+from app.session import FRAME_DT, Session, Snapshot
+from app.solving import Cancelled, Choice, PressureSolve
+
+NICENESS = 10  # a tenth of the window's weight: with every core busy solving, the window still gets its share
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence for the user."""
+
+    text: str
+    when: float  # time.monotonic() [s]
+
+
+class Worker(threading.Thread):
+    """Runs a Session. `open_session` is called on this thread, where Taichi must live.
+
+    Everything else may be called from the window's thread and returns at once.
+    """
+
+    def __init__(self, open_session: Callable[[], Session], solve: PressureSolve, paused: bool = False) -> None:
+        super().__init__(name="simulation", daemon=True)
+        self._open_session, self._solve = open_session, solve
+        self._commands: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
+        self._wake, self._closing = threading.Event(), threading.Event()
+        self._single_steps = 0
+        self._session: Session | None = None
+        self._refresh = False
+        self.paused = paused
+        self.snapshot: Snapshot | None = None
+        self.notice: Notice | None = None
+        self.broken = ""  # why there is no simulation, one sentence
+
+    # For the window --------------------------------------------------------------------------------------------------
+
+    def submit(self, action: Callable[..., Any], *arguments: Any) -> None:
+        """Has the simulation do action(session, *arguments) before its next frame, e.g. submit(Session.reset)."""
+        self._commands.put((action, arguments))
+        self._wake.set()
+
+    def choose(self, choice: Choice) -> None:
+        """Another preconditioner or tolerance, from the next pressure solve on, even within a frame."""
+        self._solve.choice = choice
+        self._refresh = True
+        self._wake.set()
+
+    @property
+    def choice(self) -> Choice:
+        """What the next pressure solve will use."""
+        return self._solve.choice
+
+    def set_paused(self, paused: bool) -> None:
+        """Stops after the frame under way, or goes on."""
+        self.paused, self._single_steps = paused, 0
+        self._wake.set()
+
+    def step_once(self) -> None:
+        """Pauses and makes one more frame."""
+        self.paused = True
+        self._single_steps += 1
+        self._wake.set()
+
+    def close(self, timeout: float = 20.0) -> None:
+        """Ends the thread; it stops before its next pressure solve."""
+        self._closing.set()
+        self._solve.cancelled.set()
+        self._wake.set()
+        if self.is_alive():
+            self.join(timeout)
+
+    def say(self, text: object) -> None:
+        """Shows the user a sentence."""
+        self.notice = Notice(" ".join(str(text).split()), time.monotonic())
+
+    # On this thread --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """The thread's body."""
+        lower_own_priority(NICENESS)
+        try:
+            self._session = self._open_session()
+            self.snapshot = self._session.snapshot()
+        except Cancelled:
+            return
+        except Exception as error:
+            self.broken = " ".join(str(error).split()) or type(error).__name__
+            log_unexpected(error)
+            return
+        due = time.perf_counter()
+        while not self._closing.is_set():
+            self._obey()
+            if self.paused and self._single_steps == 0:
+                self._wake.wait(1.0)
+                self._wake.clear()
+                due = time.perf_counter()
+                continue
+            self._advance()
+            due = max(due + FRAME_DT, time.perf_counter() - FRAME_DT)  # never faster than real time, never catching up
+            self._rest(due)
+
+    def _obey(self) -> None:
+        """Carries out the commands waiting; a failing one becomes a notice."""
+        session, done = self._session, False
+        assert session is not None
+        while not self._commands.empty():
+            action, arguments = self._commands.get()
+            done = True
+            try:
+                action(session, *arguments)
+            except Exception as error:
+                self.say(error)
+                log_unexpected(error)
+        if done or self._refresh:
+            self._refresh = False
+            self.snapshot = session.snapshot()
+
+    def _advance(self) -> None:
+        """One frame; trouble pauses with a notice."""
+        session = self._session
+        assert session is not None
+        self._single_steps = max(0, self._single_steps - 1)
+        try:
+            frame = session.step()
+            self.snapshot = session.snapshot()
+        except Cancelled:
+            return
+        except Exception as error:
+            self.paused, self._single_steps = True, 0
+            self.say(f"{error} - paused, press R to start again")
+            log_unexpected(error)
+            return
+        for text in frame.stats.notices:
+            self.say(text)
+        if self._solve.failure:
+            self.say(self._solve.failure)
+            self._solve.failure = ""
+
+    def _rest(self, due: float) -> None:
+        """Waits until `due`, unless there is something to do."""
+        while (left := due - time.perf_counter()) > 0 and not self._closing.is_set():
+            if self._wake.wait(left):
+                self._wake.clear()
+                if self._commands.empty():
+                    continue
+                self._obey()
+
+
+def log_unexpected(error: Exception) -> None:
+    """A traceback on stderr for what is not the user's doing; a ValueError or OSError has said all in its sentence."""
+    if not isinstance(error, (ValueError, OSError)):
+        traceback.print_exception(error, file=sys.stderr)

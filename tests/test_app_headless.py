@@ -1,0 +1,169 @@
+"""Runs without a window: the numbers, the state, the switching of preconditioners, the video."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from app import headless, state
+from app.__main__ import main
+from app.session import FRAME_DT, Session
+from app.solving import Cancelled, Choice, PressureSolve
+from sim.frame import Stroke
+from sim.scene import load
+
+GRID = (32, 32)
+KEYS = {
+    "frames", "fps_mean", "precond", "iterations_mean", "failures", "fallbacks", "solve_ms_mean", "step_ms_mean",
+    "divergence_max", "phase_volume_drift", "residual_max", "panes",
+}  # fmt: skip
+
+
+def session(scene="dam-break", precond="multigrid", tol=1e-6, **more):
+    return Session(load(scene), GRID, PressureSolve(Choice(precond, tol)), device="cpu", **more)
+
+
+def test_json_has_the_documented_keys_and_sane_numbers(tmp_path, capsys):
+    out = tmp_path / "run.json"
+    assert (
+        main(
+            ["--headless", "--grid", "32x32", "--frames", "7", "--precond", "jacobi,multigrid,dilu", "--json", str(out)]
+        )
+        == 0
+    )
+    numbers = json.loads(out.read_text())
+    assert set(numbers) >= KEYS
+    assert numbers["frames"] == 7
+    assert numbers["precond"] == "jacobi,multigrid,dilu"
+    assert [(pane["precond"], pane["frames"]) for pane in numbers["panes"]] == [
+        ("jacobi", 3),
+        ("multigrid", 2),
+        ("dilu", 2),
+    ]
+    assert numbers["failures"] == numbers["fallbacks"] == 0
+    assert 0 < numbers["residual_max"] <= 1e-6
+    assert numbers["phase_volume_drift"] <= 1e-4
+    assert numbers["fractions_min"] >= -1e-9
+    assert numbers["fractions_max"] <= 1 + 1e-9
+    assert abs(numbers["time"] - 7 / 60) < 1e-9
+    assert all(
+        math.isfinite(numbers[key]) and numbers[key] > 0
+        for key in ("fps_mean", "solve_ms_mean", "step_ms_mean", "speed_max")
+    )
+    solves = sum(pane["solves"] for pane in numbers["panes"])
+    assert solves == numbers["solves"] >= 7
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("jacobi", "multigrid", "dilu", "iterations"))
+    assert sorted(tmp_path.iterdir()) == [out]
+
+
+def test_a_saved_state_continues_bit_for_bit(tmp_path):
+    file = tmp_path / "state.npz"
+    first = session()
+    for _ in range(4):
+        first.step()
+    first.save(file)
+    expected = first.step()
+    saved = state.load(file)
+    assert saved.scene == load("dam-break")
+    assert saved.grid.shape == GRID
+    again = Session(saved.scene, saved.grid.shape, PressureSolve(Choice("multigrid", 1e-6)), device="cpu", saved=saved)
+    continued = again.step()
+    assert continued.time == expected.time
+    for name in ("fractions", "u", "v", "pressure"):
+        assert np.array_equal(getattr(continued, name), getattr(expected, name)), name
+
+
+def test_the_state_options_round_trip(tmp_path, capsys):
+    file, out = tmp_path / "state.npz", tmp_path / "run.json"
+    assert (
+        main(["--headless", "--grid", "32x32", "--scene", "rising-bubble", "--frames", "2", "--save-state", str(file)])
+        == 0
+    )
+    assert main(["--headless", "--state", str(file), "--frames", "3", "--json", str(out)]) == 0
+    numbers = json.loads(out.read_text())
+    assert (numbers["scene"], numbers["grid"]) == ("rising-bubble", [32, 32])
+    assert abs(numbers["time"] - 5 / 60) < 1e-9
+    capsys.readouterr()
+    assert main(["--headless", "--state", str(file), "--scene", "dam-break"]) == 2
+    assert "rising-bubble" in capsys.readouterr().err
+
+
+def test_a_state_with_nan_is_one_sentence(tmp_path, capsys):
+    file = tmp_path / "state.npz"
+    running = session()
+    arrays = running.simulation.state()
+    arrays["u"][5, 5] = np.nan
+    state.save(file, arrays)
+    assert main(["--headless", "--state", str(file), "--frames", "2"]) in (1, 2)
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "NaN" in error
+    assert "Traceback" not in error
+
+
+def test_a_velocity_gone_nan_ends_the_run_with_one_sentence(tmp_path, monkeypatch, capsys):
+    opened = headless.open_session
+
+    def broken(options):
+        made = opened(options)
+        made.simulation.u[3, 3] = float("nan")
+        return made
+
+    monkeypatch.setattr(headless, "open_session", broken)
+    out = tmp_path / "run.json"
+    out.write_text("precious")
+    assert main(["--headless", "--grid", "32x32", "--frames", "2", "--json", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "not finite" in error
+    assert out.read_text() == "precious"
+
+
+def test_switching_keeps_the_fluid_and_takes_effect_at_the_next_solve():
+    running = session(precond="jacobi")
+    first = running.step()
+    assert {s.preconditioner_used for s in first.stats.solutions} == {"jacobi"}
+    running.solve.choice = Choice("multigrid", 1e-6)
+    second = running.step()
+    assert {s.preconditioner_used for s in second.stats.solutions} == {"multigrid"}
+    assert abs(second.time - first.time - FRAME_DT) < 1e-12
+    assert sum(s.iterations for s in second.stats.solutions) < sum(s.iterations for s in first.stats.solutions)
+
+
+def test_a_preconditioner_that_cannot_be_built_gives_way_to_the_last_one():
+    running = session(precond="jacobi")
+    running.step()
+    running.solve.choice = Choice("magic", 1e-6)
+    frame = running.step()
+    assert {s.preconditioner_used for s in frame.stats.solutions} == {"jacobi"}
+    assert "magic" in running.solve.failure
+    assert running.solve.choice.precond == "jacobi"
+
+
+def test_settings_and_strokes_reach_the_fluid_and_reset_keeps_settings():
+    running = session()
+    before = running.step().stats.volumes[0]
+    running.set_gravity(0.5)
+    running.set_densities((1000.0, 2.0))
+    running.stroke(Stroke("pour", 8.0, 8.0, 8.0, 8.0, 1.0, 0))
+    frame = running.step()
+    assert frame.stats.volumes[0] > before
+    assert frame.density.min() < 3
+    shown = running.snapshot()
+    assert (shown.gravity, shown.densities) == (0.5, (1000.0, 2.0))
+    running.reset()
+    assert running.last.time == 0
+    assert (running.gravity, running.densities) == (0.5, (1000.0, 2.0))
+
+
+def test_a_cancelled_solve_stops_within_the_frame():
+    running = session()
+    running.solve.cancelled.set()
+    with pytest.raises(Cancelled):
+        running.step()
+
+
+def test_shares_are_equal_and_complete():
+    assert headless.shares(["a", "b", "c"], 8) == [("a", 3), ("b", 3), ("c", 2)]

@@ -1,0 +1,180 @@
+"""What can be seen: every view of the renderer, colour maps, recordings. Off screen, on EGL where it is to be had."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from app import colormaps
+from app.recorder import Recorder, save_picture
+from app.views import VIEWS, Range, automatic_range, eased
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A process of its own: PyOpenGL chooses its platform once, and a driver that dies must not take the tests along.
+RENDER = """
+import json, os, sys
+os.environ["PYOPENGL_PLATFORM"] = "egl"
+import imgui_bundle, glfw
+glfw.init_hint(glfw.PLATFORM, glfw.PLATFORM_NULL)
+glfw.init()
+for hint, value in ((glfw.CONTEXT_CREATION_API, glfw.EGL_CONTEXT_API), (glfw.CONTEXT_VERSION_MAJOR, 3),
+                    (glfw.CONTEXT_VERSION_MINOR, 3), (glfw.OPENGL_PROFILE, glfw.OPENGL_CORE_PROFILE)):
+    glfw.window_hint(hint, value)
+window = glfw.create_window(64, 64, "", None, None)
+if not window:
+    print(json.dumps("no EGL here")); sys.exit()
+glfw.make_context_current(window)
+import numpy as np, OpenGL.GL as gl
+from app.render import FluidRenderer
+from app.views import VIEWS, Range, automatic_range
+from sim.frame import Frame
+from sim.grid import Grid
+from sim.scene import load
+grid, scene = Grid(24, 32), load("drop-splash")
+y, x = np.mgrid[0:24, 0:32]
+heavy = (y < 10).astype(float)
+heavy[18, 16] = 1.0  # a drop of one cell, which must stay visible
+solid = np.zeros(grid.shape, bool); solid[:6, :5] = True
+u = np.zeros((24, 33)); u[:, 1:-1] = np.sin(y[:, 1:] / 3.0); v = np.zeros((25, 32)); v[1:-1] = np.cos(x[1:] / 5.0)
+frame = Frame(0.0, 0.0, 1, np.stack([heavy, 1 - heavy]), 10 + 990 * heavy, u, v, 1.0 * (24 - y), solid, None)
+renderer, result = FluidRenderer(), {}
+for view in VIEWS:
+    limits = Range(0.0, 1.0) if view.field is None else automatic_range(view, view.field(frame, grid), solid)
+    for size in ((320, 240), (333, 251)):
+        texture = renderer.draw(frame, scene, grid, view, limits, size)
+    gl.glBindTexture(gl.GL_TEXTURE_2D, texture)
+    gl.glPixelStorei(gl.GL_PACK_ALIGNMENT, 1)
+    data = gl.glGetTexImage(gl.GL_TEXTURE_2D, 0, gl.GL_RGB, gl.GL_UNSIGNED_BYTE)
+    picture = np.frombuffer(data, np.uint8).reshape(251, 333, 3).astype(float)
+    at = lambda j, i: picture[int((j + 0.5) * 251 / 24), int((i + 0.5) * 333 / 32)].tolist()
+    seen = {"water": at(4, 20), "gas": at(15, 8), "stone": at(2, 2), "drop": at(18, 16)}
+    result[view.name] = {"spread": float(picture.std()), **seen}
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    done = subprocess.run([sys.executable, "-c", RENDER], cwd=ROOT, capture_output=True, text=True, timeout=90)
+    if done.returncode != 0 and "EGL" in done.stderr:
+        pytest.skip("no EGL here")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    if isinstance(result, str):
+        pytest.skip(result)
+    return result
+
+
+@pytest.mark.egl
+def test_every_view_shows_something(rendered):
+    assert set(rendered) == {view.name for view in VIEWS}
+    for name, seen in rendered.items():
+        assert seen["spread"] > 5, name
+
+
+@pytest.mark.egl
+def test_phases_wear_their_colours_and_solids_are_stone(rendered):
+    seen = rendered["phase"]
+    red, _, blue = seen["water"]
+    assert blue > red + 60
+    assert min(seen["gas"]) > 190
+    assert max(seen["stone"]) - min(seen["stone"]) < 30
+    assert 80 < seen["stone"][0] < 170
+    assert seen["drop"][2] > seen["drop"][0] + 40, "a drop of one cell is lost"
+
+
+@pytest.mark.parametrize("name", colormaps.ANCHORS)
+def test_colour_maps_hit_their_anchors_and_rise_evenly(name):
+    table = colormaps.table(name)
+    anchors = [[int(text[k : k + 2], 16) for k in (1, 3, 5)] for text in colormaps.ANCHORS[name]]
+    assert np.abs(table[0] - np.array(anchors[0], int)).max() <= 1
+    assert np.abs(table[-1] - np.array(anchors[-1], int)).max() <= 1
+    lightness = table.astype(float) @ [0.3, 0.6, 0.1]
+    rising = np.diff(lightness[:128] if name == "balance" else lightness)
+    assert (rising > -1.0).all()
+
+
+def test_ranges_are_symmetric_for_signed_fields_and_never_empty():
+    by_name = {view.name: view for view in VIEWS}
+    solid = np.zeros((20, 20), bool)
+    values = np.linspace(-1, 3, 400).reshape(20, 20)
+    signed = automatic_range(by_name["vorticity"], values, solid)
+    assert signed.low == -signed.high
+    assert 2.9 < signed.high <= 3
+    assert automatic_range(by_name["speed"], values + 1, solid).low == 0
+    for constant in (0.0, 5.0, float("nan")):
+        found = automatic_range(by_name["pressure"], np.full((20, 20), constant), solid)
+        assert found.low < found.high
+    shown = eased(Range(0, 10), Range(0, 1))
+    assert 1 < shown.high < 10
+    assert eased(shown, Range(0, 20)).high == 20
+
+
+def test_a_recording_plays_back_whole(tmp_path):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"older film")
+    recorder = Recorder(path, (65, 49), live=False)  # odd sizes are cut to even ones
+    for k in range(12):
+        recorder.add(np.full((49, 65, 3), 20 * k, np.uint8), k)
+    assert path.read_bytes() == b"older film"
+    assert "12 frames" in recorder.close()
+    levels = decode(path)
+    assert levels.shape[0] == 12
+    assert levels.shape[1:3] == (48, 64)
+    assert np.all(np.diff(levels.mean(axis=(1, 2, 3))) > 10)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failing_recording_ends_with_a_sentence_and_no_file(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    recorder = Recorder(folder / "film.mp4", (64, 48), live=True)
+    recorder.add(np.zeros((48, 64, 4, 2), np.uint8), 0)  # what no encoder takes
+    sentence = recorder.close()
+    assert "ended early" in sentence
+    assert "\n" not in sentence
+    assert list(folder.iterdir()) == []
+
+
+def test_a_picture_is_written_whole(tmp_path):
+    from PIL import Image
+
+    save_picture(tmp_path / "out" / "a.png", np.full((4, 6, 3), 200, np.uint8))
+    with Image.open(tmp_path / "out" / "a.png") as image:
+        assert image.size == (6, 4)
+
+
+@pytest.mark.egl
+def test_a_headless_recording_shows_every_frame(tmp_path):
+    path = tmp_path / "demo.mp4"
+    command = [
+        sys.executable,
+        "-m",
+        "app",
+        "--headless",
+        "--grid",
+        "32x48",
+        "--frames",
+        "10",
+        "--precond",
+        "jacobi,multigrid",
+    ]
+    done = subprocess.run([*command, "--record", str(path)], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0 and "cannot be opened" in done.stderr:
+        pytest.skip("no EGL here")
+    assert done.returncode == 0, done.stderr
+    pictures = decode(path)
+    assert pictures.shape == (10, 720, 1280, 3)
+    assert pictures[-1].std() > 20
+    overlay = pictures[:, 20:170, 20:240].astype(int)
+    assert np.abs(overlay[-1] - overlay[0]).mean() > 1, "the overlay is not burnt in or never changes"
+
+
+def decode(path: Path) -> np.ndarray:
+    with av.open(str(path)) as film:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
