@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -78,7 +79,9 @@ def record(journey: headless.Journey, path: Path) -> None:
 
 
 def new_window(worker: Worker, offscreen: bool) -> Window:
-    """A window for a display or for none."""
+    """A window for a display or for none. Raises Refusal where its toolkit is not installed."""
+    if importlib.util.find_spec("imgui_bundle") is None:
+        raise Refusal("windows and videos need imgui-bundle, which is missing: use Python 3.11 or later", RUN_TIME)
     choose_platform(offscreen)
     from app.window import Window
 

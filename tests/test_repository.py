@@ -69,7 +69,7 @@ def test_loading_a_file_never_runs_code(part: str) -> None:
 def test_the_readme_names_commands_that_the_makefile_has() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    used = set(re.findall(r"\bmake ([a-z-]+)", readme))
+    used = set(re.findall(r"(?:^|`)make ([a-z-]+)", readme, flags=re.MULTILINE))
     assert {"run", "test"} <= used <= targets
     for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme):
         assert (ROOT / picture).is_file(), picture
