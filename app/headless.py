@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from app import tally
 from app.arguments import DEFAULT_FRAMES, Options
 from app.refusal import RUN_TIME, Refusal, write_json
@@ -78,6 +81,13 @@ class Journey:
 
     def frames(self) -> Iterator[Frame]:
         """Simulates frame by frame; ends early, with `failure` set, when the velocity is no longer finite."""
+        with progress_bar() as bar:
+            task = bar.add_task("", total=sum(count for _, count in self.shares))
+            for frame in self._frames():
+                bar.update(task, advance=1, description=self.panes[-1].precond)
+                yield frame
+
+    def _frames(self) -> Iterator[Frame]:
         for name, count in self.shares:
             self.panes.append(Tally(name))
             self.session.solve.choice = Choice(name, self.tol)
@@ -96,6 +106,12 @@ class Journey:
                 for numbers in (self.total, self.panes[-1]):
                     numbers.add(frame, seconds, compiling=first)
                 yield frame
+
+
+def progress_bar() -> Progress:
+    """A bar on stderr while somebody is watching; nothing in logs and pipes."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
 def shares(names: Sequence[str], frames: int) -> list[tuple[str, int]]:

@@ -49,8 +49,8 @@ def clamp(value: ti.i32, size: ti.i32) -> ti.i32:
     return ti.min(ti.max(value, 0), size - 1)
 
 
-@ti.kernel
-def reconstruct(f: Array2, plane: Array3):
+@ti.func
+def reconstruct(f: ti.template(), plane: ti.template()):
     """plane[:, j, i] = (n_x, n_y, alpha) of every mixed cell of the fractions f (ny, nx); pure cells are left alone."""
     ny, nx = f.shape[0], f.shape[1]
     for j in range(ny):

@@ -147,21 +147,15 @@ class Simulation:
         advect.mark(self.f, self._dilate)
         f, u, v = self.f, self.u, self.v
         order = (0, 1) if self.steps % 2 == 0 else (1, 0)
-        for axis, f_new, u_new, v_new in zip(
-            order, (self._f_a, self._f_b), (self._u_a, self._u_b), (self._v_a, self._v_b)
-        ):
-            w, flux = (self.u, self._flux_x) if axis == 0 else (self.v, self._flux_y)
-            plic.reconstruct(f, self._plane)
-            advect.flux(axis, f, self._plane, self._wall, w, flux, dt_dx)
-            advect.move(axis, f, self._dilate, w, flux, f_new, dt_dx)
+        spare = ((self._f_a, self._u_a, self._v_a), (self._f_b, self._u_b, self._v_b))
+        for axis, (f_new, u_new, v_new) in zip(order, spare):
+            work = (self._plane, self._wall, self._dilate)
+            along, across = (self.u, self._flux_x, u, u_new), (self.v, v, v_new)
+            if axis == 1:
+                along, across = (self.v, self._flux_y, v, v_new), (self.u, u, u_new)
+            advect.sweep(axis, f, f_new, *work, *along, *across, rho0, rho1, dt_dx)
             if self._has_solid:
                 plic.extend_into_solid(f_new, self._wall)
-            shared = (f, f_new, self._dilate, flux)
-            along, along_new, across, across_new, start = (
-                (u, u_new, v, v_new, self.v) if axis == 0 else (v, v_new, u, u_new, self.u)
-            )
-            advect.carry_normal(axis, *shared, w, along, along_new, rho0, rho1, dt_dx)
-            advect.carry_across(axis, *shared, w, start, across, across_new, rho0, rho1, dt_dx)
             f, u, v = f_new, u_new, v_new
         if self.scene.open_top:
             cell = self.grid.dx**2

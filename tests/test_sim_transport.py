@@ -62,9 +62,7 @@ def reversed_vortex(n: int, period: float = 2.0) -> tuple[float, float, float, f
         advect.mark(f, c)
         for axis in (0, 1) if k % 2 == 0 else (1, 0):
             w = u if axis == 0 else v
-            plic.reconstruct(f, plane)
-            advect.flux(axis, f, plane, solid, w, flux[axis], h * n)
-            advect.move(axis, f, c, w, flux[axis], spare, h * n)
+            advect.sweep_volume(axis, f, spare, plane, solid, c, w, flux[axis], h * n)
             f, spare = spare, f
     volume = float(start.sum())
     return float((f - start).abs().mean()), abs(float(f.sum()) - volume) / volume, float(f.min()), float(f.max())
