@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import headless
 from app.arguments import Options
+from app.journey import Journey, open_session, write_results
 from app.recorder import Recorder
 from app.refusal import RUN_TIME, Refusal
 from app.session import Session
@@ -29,11 +29,11 @@ def run(options: Options) -> int:
     solve = PressureSolve(Choice(options.preconds[0], options.tol), options.device, options.weights)
     total, sessions = Tally(options.preconds[0]), []
 
-    def open_session() -> Session:
-        sessions.append(headless.open_session(options, solve, total))
+    def opened() -> Session:
+        sessions.append(open_session(options, solve, total))
         return sessions[0]
 
-    worker = Worker(open_session, solve, options.paused)
+    worker = Worker(opened, solve, options.paused)
     window = new_window(worker, offscreen=False)
     window.frames = options.frames
     if options.record is not None:
@@ -48,11 +48,11 @@ def run(options: Options) -> int:
     if worker.broken:
         raise Refusal(worker.broken, RUN_TIME)
     if sessions and not worker.is_alive():
-        headless.write_results(options, sessions[0], [total, total])
+        write_results(options, sessions[0], [total, total])
     return 0
 
 
-def record(journey: headless.Journey, path: Path) -> None:
+def record(journey: Journey, path: Path) -> None:
     """Draws every frame of the journey off screen, the panel beside it, into a video; no frame is dropped."""
     session = journey.session
     worker = Worker(lambda: session, session.solve)  # never started: it only holds what the window shows

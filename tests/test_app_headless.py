@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from app import headless, state
+from app import headless, journey, state
 from app.__main__ import main
 from app.session import FRAME_DT, Session
 from app.solving import Cancelled, Choice, PressureSolve
@@ -166,4 +166,4 @@ def test_a_cancelled_solve_stops_within_the_frame():
 
 
 def test_shares_are_equal_and_complete():
-    assert headless.shares(["a", "b", "c"], 8) == [("a", 3), ("b", 3), ("c", 2)]
+    assert journey.shares(["a", "b", "c"], 8) == [("a", 3), ("b", 3), ("c", 2)]
