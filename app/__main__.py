@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 # Read by OpenMP when torch loads it. Threads that spin at a barrier while the window, the encoder or another program
@@ -16,6 +18,8 @@ from app.refusal import Refusal
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code: 0, 1 (something failed while running) or 2 (bad usage)."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)  # a recording is finished as after Ctrl-C
     try:
         options = arguments.options(sys.argv[1:] if argv is None else argv)
         if options is None:
@@ -35,6 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("estuary: interrupted", file=sys.stderr)
         return 130
+
+
+def interrupt(*_: object) -> None:
+    """What a signal to end does: the same as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

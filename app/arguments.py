@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sim.layout import Scene
 
 DEFAULT_SCENE, DEFAULT_PRECOND, DEFAULT_FRAMES = "dam-break", "multigrid", 240
+TOL_MIN = 1e-14  # relative; rounding of float64 hides anything smaller
+THREADS_PER_CPU = 4  # more only wait for each other
 
 
 @dataclass(frozen=True)
@@ -100,15 +102,17 @@ def options(argv: Sequence[str]) -> Options | None:
         "--save-state": path_of(given.save_state, "--save-state", ".npz"),
     }
     tol = positive(given.tol, "--tol")
-    if tol >= 1:
-        raise Refusal(f"--tol {given.tol} must be below 1, e.g. 1e-6")
+    if not TOL_MIN <= tol < 1:
+        raise Refusal(f"--tol {given.tol} is out of reach: give {TOL_MIN:g} to 1, e.g. 1e-6")
     grid = grid_of(given.grid)
-    threads = whole(given.threads, "--threads", 1) if given.threads is not None else None
+    threads = None
+    if given.threads is not None:
+        threads = whole(given.threads, "--threads", 1, THREADS_PER_CPU * (os.cpu_count() or 1))
     seed = whole(given.seed, "--seed", 0)
     frames = whole(given.frames, "--frames", 1) if given.frames is not None else None
     if given.headless and frames is None:
         frames = DEFAULT_FRAMES
-    scene = scene_of(given.scene or DEFAULT_SCENE)
+    scene = scene_of(DEFAULT_SCENE if given.scene is None else given.scene)
     check_display(given.headless)
     preconds = preconds_of(given.precond, given.headless, frames)
     check_device(given.device)
@@ -172,14 +176,14 @@ def check_outputs(outputs: dict[str, Path | None]) -> None:
             raise Refusal(f"{option} {str(path)!r} is also the file of {other}: give two names")
 
 
-def whole(text: str, option: str, smallest: int) -> int:
-    """A whole number of at least `smallest`."""
+def whole(text: str, option: str, smallest: int, largest: int = 2**31 - 1) -> int:
+    """A whole number in a range."""
     try:
         value = int(text)
     except ValueError:
         raise Refusal(f"{option} {text!r} is not a whole number") from None
-    if not smallest <= value < 2**31:
-        raise Refusal(f"{option} {text} is out of range: give {smallest} to {2**31 - 1}")
+    if not smallest <= value <= largest:
+        raise Refusal(f"{option} {text} is out of range: give {smallest} to {largest}")
     return value
 
 

@@ -74,7 +74,7 @@ class Canvas:
         both = imgui.ButtonFlags_.mouse_button_left | imgui.ButtonFlags_.mouse_button_right
         imgui.invisible_button("fluid", ImVec2(*size), both)
         mouse, state = imgui.get_mouse_pos(), self._state
-        if imgui.is_item_hovered():
+        if imgui.is_item_hovered() and not state.show_help:
             ring = theme.packed(theme.INK if state.view.field is not None else theme.GROUND, 0.5)
             imgui.get_window_draw_list().add_circle(mouse, state.radius * size[1], ring, 48, 1.5)
         if not imgui.is_item_active():

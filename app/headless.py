@@ -15,6 +15,8 @@ def run(options: Options) -> int:
         session = open_session(options)
     except (ValueError, RuntimeError) as error:
         raise Refusal(error) from None
+    except MemoryError:
+        raise Refusal(f"--grid {'x'.join(map(str, options.grid or ()))} does not fit into memory", RUN_TIME) from None
     journey = Journey(session, options)
     print(heading(session, options), flush=True)
     if options.record is None:
@@ -23,6 +25,8 @@ def run(options: Options) -> int:
     else:
         launch.record(journey, options.record)
     print(tally.table(journey.panes))
+    if journey.notice:
+        print(f"note: {journey.notice}")
     if journey.failure:  # half a run's numbers under a whole run's name would mislead
         raise Refusal(journey.failure, RUN_TIME)
     write_results(options, session, [journey.total, *journey.panes])

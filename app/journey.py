@@ -43,6 +43,7 @@ class Journey:
         self.total = Tally(",".join(options.preconds))
         self.panes: list[Tally] = []
         self.failure = ""  # one sentence when the run ended early
+        self.notice = ""  # the last sentence that a frame had for the user
 
     def frames(self) -> Iterator[Frame]:
         """Simulates frame by frame; ends early, with `failure` set, when the velocity is no longer finite."""
@@ -67,6 +68,7 @@ class Journey:
                     self.failure = f"interrupted after {self.total.frames} frames"
                     return
                 seconds = time.perf_counter() - start
+                self.notice = " ".join(frame.stats.notices) or self.notice
                 first = self.total.frames == 0  # kernels compile in it
                 for numbers in (self.total, self.panes[-1]):
                     numbers.add(frame, seconds, compiling=first)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 BAD_USAGE, RUN_TIME = 2, 1  # exit codes
+NAME_MAX = 230  # bytes; file systems take 255, and the temporary name beside it is longer
 
 
 class Refusal(Exception):
@@ -26,6 +27,8 @@ def check_writable(path: Path, option: str) -> None:
         raise Refusal(
             f"{option} {str(path)!r} cannot be written: the folder {str(folder)!r} does not exist, create it first"
         )
+    if len(path.name.encode()) > NAME_MAX:
+        raise Refusal(f"{option} {str(path)!r} cannot be written: the name is too long, give a shorter one")
     if path.exists() and not path.is_file():
         raise Refusal(f"{option} {str(path)!r} cannot be written: it is not a regular file, give another name")
     if path.exists() and not os.access(path, os.W_OK):

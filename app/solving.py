@@ -53,7 +53,10 @@ class PressureSolve:
             self.failure = f"preconditioner {choice.precond!r} cannot be used: {error}"
             self.choice = Choice(self._last, choice.tol)
             solver = self._solver(self._last, system)
-        return solver.solve(system, b, rtol=choice.tol, x0=x0)
+        solution = solver.solve(system, b, rtol=choice.tol, x0=x0, give_up=self.cancelled.is_set)
+        if self.cancelled.is_set():  # the answer is not one to go on with
+            raise Cancelled
+        return solution
 
     def _solver(self, name: str, system: precond.PoissonSystem) -> precond.Solver:
         if name not in self._solvers:

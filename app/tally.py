@@ -123,7 +123,10 @@ def table(tallies: Sequence[Tally]) -> str:
     rows = [[heading for heading, _, _ in COLUMNS]]
     for tally in tallies:
         numbers = tally.numbers()
-        rows.append([form.format(numbers[key]) for _, key, form in COLUMNS])
+        untimed = not tally.timed_frames
+        rows.append(
+            ["-" if untimed and key.endswith("ms_mean") else form.format(numbers[key]) for _, key, form in COLUMNS]
+        )
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]) for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

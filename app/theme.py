@@ -55,7 +55,7 @@ def apply() -> None:
         c.frame_bg_active: FIELD_HOVERED,
         c.title_bg: GROUND, c.title_bg_active: GROUND, c.menu_bar_bg: GROUND, c.scrollbar_bg: PANEL,
         c.scrollbar_grab: FIELD_HOVERED, c.check_mark: ACCENT,
-        c.slider_grab: color("#45b8b0", 0.6), c.slider_grab_active: ACCENT,
+        c.slider_grab: color("#45b8b0", 0.35), c.slider_grab_active: ACCENT,
         c.button: FIELD, c.button_hovered: FIELD_HOVERED, c.button_active: color("#2f6f6c"),
         c.header: color("#2f6f6c", 0.6), c.header_hovered: color("#2f6f6c", 0.8), c.header_active: color("#2f6f6c"),
         c.docking_empty_bg: GROUND, c.tab: PANEL, c.tab_hovered: FIELD_HOVERED, c.tab_selected: FIELD,

@@ -33,6 +33,8 @@ def mask(value: object, name: str, shape: tuple[int, int]) -> torch.Tensor:
 
 def _tensor(value: object, name: str) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
+        if value.layout != torch.strided:
+            raise TypeError(f"{name} is a sparse tensor ({value.layout}); pass a dense one.")
         return value.detach()
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biufc":
@@ -54,7 +56,10 @@ def real(value: object, name: str) -> float:
     """A finite real number as float. TypeError on other types, ValueError on NaN and infinity."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} is {value!r}; pass a real number.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is an integer beyond float64; pass a smaller number.") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} is {number}; pass a finite number.")
     return number

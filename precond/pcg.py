@@ -8,6 +8,7 @@ where looking costs nothing, a chunk is one iteration; on CUDA it is CHUNK of th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,13 +66,14 @@ class PCG:
         x0: torch.Tensor | None,
         tolerance: float,
         max_iterations: int,
+        give_up: Callable[[], bool] | None = None,
     ) -> Outcome:
         """Iterate until ||P b - A x|| <= tolerance ||P b||, with self.A loaded and M set up.
 
         b (N,) is projected, finite and of a norm whose square is a normal number;  x0 (N,) or None: a guess that is
-        no better than zero is dropped.
+        no better than zero is dropped.  give_up: asked after every chunk; True ends as at the iteration limit.
         """
-        self.M, self.project = M, project
+        self.M, self.project, self.give_up = M, project, give_up or (lambda: False)
         self._prepare()
         self.norm = float(b.norm())
         self.b.copy_(b)
@@ -103,6 +105,8 @@ class PCG:
             fresh = int(self.count) - len(history)
             history += [math.sqrt(rr) / self.norm for rr in self.rr[:fresh].tolist()]
             running = bool(self.active)
+            if running and self.give_up():
+                limit = len(history)
             if running and len(history) < min(next_look, limit):
                 continue
             scalars = [float(s) for s in (self.rz, self.pq, self.rr[run - 1])]

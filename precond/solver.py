@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,10 +88,12 @@ class Solver:
         atol: float = 0.0,
         max_iterations: int = 5000,
         x0: torch.Tensor | np.ndarray | None = None,
+        give_up: Callable[[], bool] | None = None,
     ) -> Solution:
         """Solve A x = P b until ||P b - A x|| <= max(rtol ||P b||, atol), with M from the system's present tensors.
 
         b: (ny, nx) [1/s], ignored in solids.  x0: (ny, nx), a guess; ignored if not finite or no better than 0.
+        give_up: asked while iterating; True ends the solve with ITERATION_LIMIT, so that a program can close at once.
         Numerical trouble is reported in .status and never raised. Raises ValueError for wrong shapes and tolerances,
         TypeError for wrong types. The system may differ in shape from the last one: buffers are then made anew.
         """
@@ -103,7 +105,7 @@ class Solver:
         guess = None if x0 is None else checks.field(x0, "x0", system.shape)
 
         with suited(self.device, system.solid.numel()):
-            return self._solve(system, b_field, guess, rtol, atol, limit)
+            return self._solve(system, b_field, guess, rtol, atol, limit, give_up)
 
     def _solve(
         self,
@@ -113,6 +115,7 @@ class Solver:
         rtol: float,
         atol: float,
         limit: int,
+        give_up: Callable[[], bool] | None,
     ) -> Solution:
         """`solve` with checked arguments."""
         clock = Clock(self.device)
@@ -142,7 +145,7 @@ class Solver:
             M.setup(local)
             clock.lap("setup")
             clock.set_apart(float(getattr(M, "inference_ms", 0.0)))
-            outcome = self._pcg.solve(M, project, projected, start, tolerance, limit)
+            outcome = self._pcg.solve(M, project, projected, start, tolerance, limit, give_up)
             clock.lap("solve")
             attempts.append((name, outcome.status, outcome.iterations))
             if best is None or outcome.status == Status.CONVERGED or outcome.residual < best[1].residual:

@@ -57,6 +57,10 @@ class Stroke:
             raise ValueError(f"stroke {self} must have finite ends and a positive radius")
 
 
+GRAVITY_MAX = 1e6  # [m/s^2] of either sign
+DENSITIES = (1e-6, 1e9)  # [kg/m^3]; beyond these sums of squares leave the range of float64
+
+
 @dataclass(frozen=True)
 class Controls:
     """The user's settings and input of one step."""
@@ -66,11 +70,16 @@ class Controls:
     strokes: tuple[Stroke, ...] = ()
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.gravity):
-            raise ValueError(f"gravity {self.gravity} must be finite [m/s^2]")
+        if not abs(self.gravity) <= GRAVITY_MAX:
+            raise ValueError(f"gravity {self.gravity} must lie within {GRAVITY_MAX:g} [m/s^2] of zero")
         for density in self.densities:
-            if not (np.isfinite(density) and density > 0):
-                raise ValueError(f"density {density} must be positive and finite [kg/m^3]")
+            if not DENSITIES[0] <= density <= DENSITIES[1]:
+                raise ValueError(f"density {density} must lie in {DENSITIES[0]:g} to {DENSITIES[1]:g} [kg/m^3]")
+        for stroke in self.strokes:
+            if not isinstance(stroke, Stroke):
+                raise TypeError(f"strokes hold {stroke!r}; give sim.Stroke records")
+            if not (isinstance(stroke.phase, int) and 0 <= stroke.phase < len(self.densities)):
+                raise ValueError(f"phase {stroke.phase!r} of a stroke does not exist: there are {len(self.densities)}")
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ class Grid:
             raise ValueError(
                 f"grid {self.ny}x{self.nx} is out of range: NYxNX takes {SMALLEST} to {LARGEST} cells each, e.g. 96x128"
             )
-        if not self.height > 0:
-            raise ValueError(f"height {self.height} must be positive [m]")
+        if not 1e-6 <= self.height <= 1e6:
+            raise ValueError(f"height {self.height} must lie in 1e-06 to 1e+06 [m]")
 
     @property
     def dx(self) -> float:
@@ -53,6 +53,6 @@ class Grid:
     def parse(cls, text: str) -> Grid:
         """Grid from "NYxNX", e.g. "96x128". Raises ValueError with the offending text."""
         rows, cross, columns = text.lower().partition("x")
-        if not (cross and rows.strip().isdigit() and columns.strip().isdigit()):
+        if not (cross and rows.isdigit() and columns.isdigit()):
             raise ValueError(f"grid {text!r} is not of the form NYxNX, e.g. 96x128")
         return cls(int(rows), int(columns))

@@ -23,6 +23,8 @@ def start(device: str = "auto", threads: int | None = None) -> torch.device:
     global _home
     if device not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device {device!r} is unknown: choose auto, cpu or cuda")
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= 1024):
+        raise ValueError(f"threads {threads!r} must be a whole number from 1 to 1024")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():

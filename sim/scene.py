@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.frame import Controls
 from sim.grid import Grid
 from sim.layout import Barriers, Phase, Scene, Shape
 
@@ -86,6 +87,8 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
     rows, columns = numbers(table.get("grid", (96, 128)), 2, "grid")
     height = number(table.get("height", 1.0), "height")
     Grid(int(rows), int(columns), height)
+    gravity = number(table.get("gravity", 9.81), "gravity")
+    Controls(gravity, tuple(phase.density for phase in phases))
     open_top = table.get("open_top", False)
     if not isinstance(open_top, bool):
         raise ValueError(f"key 'open_top' must be true or false, not {open_top!r}")
@@ -96,7 +99,7 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
         phases=phases,
         grid=(int(rows), int(columns)),
         height=height,
-        gravity=number(table.get("gravity", 9.81), "gravity"),
+        gravity=gravity,
         open_top=open_top,
         shapes=shapes,
         solids=solids,

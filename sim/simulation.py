@@ -75,6 +75,10 @@ class Simulation:
         self.u, self._u_a, self._u_b, self._flux_x = (zeros(ny, nx + 1) for _ in range(4))
         self.v, self._v_a, self._v_b, self._flux_y = (zeros(ny + 1, nx) for _ in range(4))
         self._plane, self._rows = zeros(3, ny, nx), zeros(ny, 7)
+        self._kept = [torch.zeros_like(field) for field in self._fields()]
+
+    def _fields(self) -> tuple[torch.Tensor, ...]:
+        return self.f, self.u, self.v, self.p, self.solid
 
     def reset(self) -> None:
         """Back to time zero of the scene, at rest under hydrostatic pressure."""
@@ -97,20 +101,37 @@ class Simulation:
         """Advance by dt [s] in as many sub-steps as the Courant number asks for, at most MAX_SUBSTEPS.
 
         `controls` replace the present ones; their strokes act once. Raises ValueError for a dt that is not positive or
-        controls that do not fit the phases, NotFiniteError when the velocity is no longer finite.
+        controls that do not fit the phases, NotFiniteError when the velocity is no longer finite. Whatever is raised,
+        also by `solve`, leaves the fluid as it was before the call.
         """
         runtime.require_home()
         if not (math.isfinite(dt) and dt > 0):
             raise ValueError(f"dt {dt} must be positive and finite [s]")
         if controls is not None:
+            if not isinstance(controls, Controls):
+                raise TypeError(f"controls are {controls!r}; give a sim.Controls record")
             if len(controls.densities) != len(self.scene.phases):
                 raise ValueError(
                     f"controls give {len(controls.densities)} densities for {len(self.scene.phases)} phases"
                 )
-            self.controls = controls
+        rate = self._measure()[0]
+        numbers = self.controls, self.time, self.steps, self.ledger
+        for kept, field in zip(self._kept, self._fields()):
+            kept.copy_(field)
+        try:
+            return self._advance(dt, controls or self.controls, rate)
+        except BaseException:
+            for kept, field in zip(self._kept, self._fields()):
+                field.copy_(kept)
+            self.controls, self.time, self.steps, self.ledger = numbers
+            self._walls_changed()
+            raise
+
+    def _advance(self, dt: float, controls: Controls, rate: float) -> Frame:
+        """`step` with checked arguments; rate = max |u|_1 / dx at its start."""
+        self.controls = controls
         solutions: list[Solution] = []
         strokes, ms, left, courant = self.controls.strokes, dict.fromkeys(STAGES, 0.0), dt, 0.0
-        rate = self._measure()[0]
         while left > 0 and len(solutions) < MAX_SUBSTEPS:
             h = self._substep(left, rate)
             courant = max(courant, rate * h)
@@ -176,8 +197,6 @@ class Simulation:
             if s.tool == "push":
                 brush.push(self.u, self.v, *capsule, (s.x1 - s.x0) / dt, (s.y1 - s.y0) / dt, self.grid.dx)
             elif s.tool == "pour":
-                if not 0 <= s.phase < len(self.scene.phases):
-                    raise ValueError(f"phase {s.phase} of a stroke does not exist: there are {len(self.scene.phases)}")
                 brush.pour(self.f, self._wall, *capsule, 1.0 if s.phase == 0 else 0.0, self.grid.dx)
             else:
                 brush.wall(self.f, self._wall, *capsule, 1 if s.tool == "solid" else 0, self.grid.dx)
@@ -258,11 +277,9 @@ class Simulation:
             abs(now - start - entry) / (start or fluid or 1.0)
             for now, start, entry in zip(volumes, self.volumes_at_start, self.ledger)
         )
-        notices: tuple[str, ...] = ()
+        notices = failures(solutions)
         if slowed > 0:
-            notices = (
-                f"{MAX_SUBSTEPS} sub-steps did not fill the frame: the clock runs slow by {1e3 * slowed:.2f} ms",
-            )
+            notices += (f"{MAX_SUBSTEPS} sub-steps did not fill the frame: the clock runs slow by {slowed:.3g} s",)
         f = self.f.cpu()
         return Frame(
             time=self.time,
@@ -309,6 +326,15 @@ class Simulation:
         simulation = cls(scene, grid, solve=solve, device=device, seed=seed, threads=threads)
         simulation.restore(saved)
         return simulation
+
+
+def failures(solutions: tuple[Solution, ...]) -> tuple[str, ...]:
+    """One sentence when pressure solves of a frame did not converge: the flow is then not free of divergence."""
+    failed = [solution for solution in solutions if solution.status.name != "CONVERGED"]
+    if not failed:
+        return ()
+    last = failed[-1].status
+    return (f"{len(failed)} of {len(solutions)} pressure solves ended {last.name}: {last.value}",)
 
 
 def frozen(tensor: torch.Tensor) -> np.ndarray:

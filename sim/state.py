@@ -42,7 +42,8 @@ def place(state: dict[str, np.ndarray]) -> tuple[Scene, Grid, int]:
     """Scene, grid and seed of a state. Raises ValueError with one sentence."""
     about = read_about(state)
     try:
-        return parse(str(about["scene"]), str(state["scene"])), Grid(*map(int, about["grid"])), int(about["seed"])
+        ny, nx = map(int, about["grid"])
+        return parse(str(about["scene"]), str(state["scene"])), Grid(ny, nx), int(about["seed"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"state lacks or garbles its scene ({error})") from None
 
@@ -59,6 +60,8 @@ def restore(simulation: Simulation, state: dict[str, np.ndarray]) -> None:
         ledger, volumes = [float(x) for x in about["ledger"]], [float(x) for x in about["volumes_at_start"]]
     except (KeyError, TypeError) as error:
         raise ValueError(f"state lacks or garbles its settings ({error})") from None
+    if not np.isfinite([*instant, *ledger, *volumes]).all() or min(instant) < 0:
+        raise ValueError(f"state holds times or volumes that cannot be: {instant}, {ledger}, {volumes}")
     if {len(ledger), len(volumes), len(controls.densities)} != {len(simulation.scene.phases)}:
         raise ValueError(f"state holds {len(controls.densities)} phases, the scene {len(simulation.scene.phases)}")
     for name, field in fields.items():

@@ -166,6 +166,14 @@ def test_the_iteration_limit_is_kept_and_not_replaced():
     assert solution.history[-1] == solution.residual
 
 
+def test_a_solve_can_be_given_up_while_it_runs():
+    system, b = blobs()
+    answers = iter([False] * 7 + [True])
+    solution = Solver("jacobi", system, device="cpu").solve(system, b, give_up=lambda: next(answers))
+    assert (solution.status, solution.iterations) == (Status.ITERATION_LIMIT, 8)
+    assert solution.residual == pytest.approx(reference.residual(system, b.numpy(), solution.x.numpy()))
+
+
 @pytest.mark.parametrize("rtol", [1e-18, 0.0])
 def test_a_tolerance_below_rounding_stagnates(rtol):
     system, b = blobs()

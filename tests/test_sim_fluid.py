@@ -232,3 +232,72 @@ def test_a_domain_filled_with_solid_does_not_fail() -> None:
     frame = simulation.step(DT)
     assert torch.count_nonzero(simulation.u) == 0
     assert frame.stats.volume_drift < 1e-9
+
+
+def test_what_cannot_be_is_refused_before_anything_moves() -> None:
+    simulation = Simulation(pool(), solve=pressure_solver(), device="cpu")
+    before = simulation.frame()
+    with pytest.raises(ValueError, match="phase 7"):
+        simulation.step(DT, Controls(9.81, (100.0, 1.0), (Stroke("pour", 0.5, 0.5, 0.6, 0.6, 0.1, 7),)))
+    with pytest.raises(TypeError, match="'x'"):
+        simulation.step(DT, Controls(9.81, (100.0, 1.0), ("x",)))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="3"):
+        simulation.step(DT, 3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"1e\+308"):
+        Controls(gravity=1e308)
+    with pytest.raises(ValueError, match=r"1e-300"):
+        Controls(densities=(1e-300, 1.0))
+    with pytest.raises(ValueError, match="3 densities"):
+        simulation.step(DT, Controls(9.81, (1.0, 2.0, 3.0)))
+    assert np.array_equal(simulation.frame().fractions, before.fractions)
+    assert simulation.step(DT).time == pytest.approx(DT)
+
+
+def test_a_step_that_is_broken_off_leaves_the_fluid_as_it_was() -> None:
+    simulation, twin = (Simulation("drop-splash", (32, 48), solve=pressure_solver(), device="cpu") for _ in range(2))
+    solve, wall = simulation.solve, Stroke("solid", 0.2, 5.0, 9.0, 5.0, 0.4)
+    for _ in range(30):
+        twin.step(DT)
+        before = simulation.step(DT)
+    calls = iter(range(9))
+
+    def broken(system, b, x0):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return solve(system, b, x0)
+
+    simulation.solve = broken
+    with pytest.raises(KeyboardInterrupt):  # in the second sub-step of several
+        simulation.step(8 * DT, dataclasses.replace(simulation.controls, gravity=30.0, strokes=(wall,)))
+    after = simulation.frame()
+    for field in ("time", "fractions", "u", "v", "pressure", "solid"):
+        assert np.array_equal(getattr(after, field), getattr(before, field)), field
+    simulation.solve = solve
+    assert np.array_equal(simulation.step(DT).u, twin.step(DT).u)
+
+
+def test_a_pressure_solve_that_fails_is_reported() -> None:
+    solver = pressure_solver("none", 1e-12)
+
+    def impatient(system, b, x0):
+        import precond
+
+        return precond.Solver("none", system).solve(system, b, rtol=1e-12, max_iterations=3)
+
+    simulation = Simulation("dam-break", (32, 48), solve=impatient, device="cpu")
+    frame = simulation.step(DT)
+    assert "ITERATION_LIMIT" in frame.stats.notices[0]
+    simulation.solve = solver
+    simulation.step(DT)
+
+
+@pytest.mark.parametrize(("key", "value"), [("time", "NaN"), ("steps", "-4"), ("ledger", "[NaN, 0]"), ("grid", "[1]")])
+def test_a_state_with_impossible_numbers_is_refused(key: str, value: str) -> None:
+    import re
+
+    simulation = Simulation(pool(), solve=pressure_solver(), device="cpu")
+    good = simulation.state()
+    about = re.sub(rf'"{key}": (\[[^]]*\]|[^,}}]+)', f'"{key}": {value}', str(good["about"]))
+    assert about != str(good["about"])
+    with pytest.raises(ValueError):
+        Simulation.from_state({**good, "about": np.array(about)}, solve=pressure_solver(), device="cpu")

@@ -61,6 +61,9 @@ def test_barriers_depend_on_the_seed_only() -> None:
         ('phase = "liquid"', 'phase = "mercury"', "'mercury'"),
         ('name = "gas"', 'name = "liquid"', "must differ"),
         ("grid = [32, 48]", "grid = [0, 48]", "0x48"),
+        ("grid = [32, 48]", "gravity = 1e308", r"1e\+308"),
+        ("grid = [32, 48]", "height = 1e-200", "1e-200"),
+        ("density = 100.0", "density = 1e300", r"1e\+300"),
         ("grid = [32, 48]", "grid = [32]", r"\[32\]"),
         ("grid = [32, 48]", "open_top = 3", "3"),
         ("[[phases]]", "[[phase]]", "'phases'"),
@@ -80,7 +83,9 @@ def test_an_unknown_scene_is_refused_by_name(name: str) -> None:
         scene.load(name)
 
 
-@pytest.mark.parametrize("text", ["0x0", "7x3", "100000x100000", "96", "x", "96x", "axb", "-4x32", "96x128x2"])
+@pytest.mark.parametrize(
+    "text", ["0x0", "7x3", "100000x100000", "96", "x", "96x", "axb", "-4x32", "96x128x2", "32 x 48"]
+)
 def test_a_wrong_grid_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match=text):
         Grid.parse(text)
