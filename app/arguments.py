@@ -112,12 +112,16 @@ def options(argv: Sequence[str]) -> Options | None:
     frames = whole(given.frames, "--frames", 1) if given.frames is not None else None
     if given.headless and frames is None:
         frames = DEFAULT_FRAMES
+    from precond.registry import entry
+
     scene = scene_of(DEFAULT_SCENE if given.scene is None else given.scene)
     check_display(given.headless)
     preconds = preconds_of(given.precond, given.headless, frames)
     check_device(given.device)
     if given.weights and not given.weights.startswith("random:") and not Path(given.weights).is_file():
         raise Refusal(f"--weights {given.weights!r} is not a file: give a file of weights or random:SEED")
+    if given.weights and not any(entry(name).takes_weights for name in preconds):
+        raise Refusal(f"--weights {given.weights!r} is of no use to --precond {given.precond!r}: leave it out")
     saved = None
     if given.state is not None:
         saved = state_of(given.state, scene if given.scene else None, grid)

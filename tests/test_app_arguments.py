@@ -52,6 +52,7 @@ def refused(capsys):
         (["--tol", "1e-300"], "1e-300"),
         (["--tol", "2"], "2"),
         (["--scene", ""], "''"),
+        (["--weights", "random:1", "--precond", "jacobi"], "random:1"),
         (["--threads", "1000000"], "1000000"),
         (["--record", "a" * 250 + ".mp4"], "too long"),
         (["--json", "a" * 250], "too long"),
