@@ -17,14 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import torch
 
+from . import amg
+from .dct import Dct
 from .dilu import Dilu
+from .direct import Direct
+from .ic0 import Ic0
 from .jacobi import Jacobi
 from .multigrid import Multigrid
 from .none import Identity
+from .nystrom import Nystrom
 from .system import PoissonSystem
 
 
@@ -37,6 +43,10 @@ class Preconditioner(Protocol):
 
 def _always() -> str | None:
     return None
+
+
+def _needs_scipy() -> str | None:
+    return None if find_spec("scipy") else "SciPy is not installed; run 'pip install scipy'."
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,12 @@ BUILT_IN = {
     "jacobi": Entry(Jacobi),
     "dilu": Entry(Dilu),
     "multigrid": Entry(Multigrid),
+    "dct": Entry(Dct),
+    "ic0": Entry(Ic0, why_unavailable=_needs_scipy),
+    "amg-rs": Entry(amg.RugeStuben, why_unavailable=amg.why_unavailable),
+    "amg-sa": Entry(amg.SmoothedAggregation, why_unavailable=amg.why_unavailable),
+    "direct": Entry(Direct, why_unavailable=_needs_scipy),
+    "nystrom": Entry(Nystrom),
 }
 _entries = dict(BUILT_IN)
 

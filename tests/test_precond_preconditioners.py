@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import precond
-from precond import PoissonSystem, Solver, Status, problems
+from precond import PoissonSystem, Solver, Status, amg, problems
 
 METHODS = [name for name in precond.names() if precond.why_unavailable(name) is None]
 CASES = [
@@ -66,11 +66,20 @@ BUDGETS = [  # blobs, 100:1, closed, rtol 1e-6; seeds 0 and 1
     ("multigrid", 64, 16),  # measured 8, 8
     ("multigrid", 128, 22),  # measured 9, 9
     ("multigrid", 512, 20),  # measured 11, 10
+    ("dct", 64, 50),  # measured 42, 45
+    ("dct", 128, 48),  # measured 42, 42
+    ("ic0", 128, 210),  # measured 187, 187; red-black dilu needs 322
+    ("amg-rs", 128, 10),  # measured 8, 8
+    ("amg-sa", 128, 10),  # measured 8, 8
+    ("direct", 128, 3),  # measured 1, 1
+    ("nystrom", 64, 400),  # measured 307, 321, as jacobi
 ]
 
 
 @pytest.mark.parametrize(("method", "n", "budget"), BUDGETS)
 def test_iterations_stay_within_budget(method, n, budget):
+    if method not in METHODS:
+        pytest.skip(precond.why_unavailable(method))
     for seed in (0, 1):
         system, b = problems.frame("blobs", n * n, seed, contrast=100)
         solution = Solver(method, system, device="cpu", fallback=()).solve(system, b, rtol=1e-6)
@@ -113,3 +122,103 @@ def test_jacobi_divides_by_the_diagonal():
     system, r = problems.frame("barrier", 64, 0, open_top=True)
     z = Solver("jacobi", system, device="cpu").apply(r)
     torch.testing.assert_close(z, r / system.diagonal())
+
+
+@pytest.mark.parametrize("method", ["amg-rs", "amg-sa"])
+@pytest.mark.parametrize("open_top", [False, True])
+def test_amg_needs_the_iterations_of_pyamg_called_directly(method, open_top):
+    pyamg = pytest.importorskip("pyamg")
+    from scipy.sparse.linalg import cg
+
+    build = {"amg-rs": pyamg.ruge_stuben_solver, "amg-sa": pyamg.smoothed_aggregation_solver}[method]
+    for kind in ("blobs", "barrier", "spray"):
+        system, b = problems.frame(kind, 4096, 1, contrast=100, solids=open_top, open_top=open_top)
+        right = system.project(b)[~system.solid].numpy()
+        A, steps = system.to_scipy(), []
+        with amg.same_random_numbers():
+            M = build(A).aspreconditioner()
+        _, info = cg(A, right, rtol=1e-6, M=M, callback=steps.append)
+        assert info == 0
+        solution = Solver(method, system, device="cpu", fallback=()).solve(system, b, rtol=1e-6)
+        assert abs(solution.iterations - len(steps)) <= 1  # measured 0
+
+
+@pytest.mark.parametrize("method", ["amg-rs", "amg-sa"])
+def test_amg_is_not_ruined_by_solids_in_a_closed_box(method):
+    pytest.importorskip("pyamg")
+    system, b = problems.frame("barrier", 4096, 0, contrast=100, solids=True)
+    solution = Solver(method, system, device="cpu", fallback=()).solve(system, b, rtol=1e-6)
+    assert solution.iterations <= 20  # pyamg called directly, without the shift: amg-sa more than 30,000
+
+
+def test_amg_leaves_the_random_numbers_of_others_alone():
+    pytest.importorskip("pyamg")
+    system, b = problems.frame("blobs", 400, 0)
+    state = np.random.get_state()[1:3]  # noqa: NPY002
+    Solver("amg-sa", system, device="cpu").solve(system, b)
+    np.testing.assert_equal(np.random.get_state()[1:3], state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("open_top", [False, True])
+@pytest.mark.parametrize("shape", [(1, 5), (7, 1), (13, 24), (64, 40), (65, 30), (40, 81)])
+def test_dct_inverts_a_box_of_one_density(shape, open_top):
+    rho = np.full(shape, 3.0)
+    system = PoissonSystem.from_density(rho, dx=0.1, open_top=open_top)
+    b = system.project(np.random.default_rng(0).standard_normal(shape))
+    z = Solver("dct", system, device="cpu").apply(b)
+    torch.testing.assert_close(system.apply(z), b, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("open_top", [False, True])
+def test_dct_is_the_same_by_products_and_by_fast_transforms(monkeypatch, open_top):
+    system, r = problems.frame("blobs", 48 * 48, 0, solids=True, open_top=open_top)
+    by_products = Solver("dct", system, device="cpu").apply(r)
+    monkeypatch.setattr("precond.dct.MATRICES", 1)
+    solver = Solver("dct", system, device="cpu")
+    torch.testing.assert_close(solver.apply(r), by_products, rtol=1e-10, atol=1e-12 * float(by_products.abs().max()))
+
+
+def test_dct_follows_a_top_that_opens():
+    closed, b = problems.frame("blobs", 400, 0)
+    opened, _ = problems.frame("blobs", 400, 0, open_top=True)
+    solver = Solver("dct", closed, device="cpu")
+    solver.solve(closed, b)
+    assert torch.equal(solver.solve(opened, b).x, Solver("dct", opened, device="cpu").solve(opened, b).x)
+
+
+@pytest.mark.parametrize("solids", [False, True])
+@pytest.mark.parametrize("open_top", [False, True])
+def test_direct_inverts_every_region(solids, open_top):
+    pytest.importorskip("scipy")
+    solid = np.zeros((20, 17), dtype=bool)
+    if solids:
+        solid[:, 8], solid[11], solid[3:6, 2] = True, True, True  # four chambers
+    rho = problems.density("checker", solid.shape, 0, 100)
+    system = PoissonSystem.from_density(rho, solid=solid, open_top=open_top)
+    b = system.project(np.random.default_rng(0).standard_normal(solid.shape))
+    z = Solver("direct", system, device="cpu").apply(b)
+    z[system.solid] = 0.0
+    torch.testing.assert_close(system.apply(z), b, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("open_top", [False, True])
+def test_ic0_is_the_incomplete_cholesky_of_the_natural_order(open_top):
+    """M^-1 = L L^T, built densely, entry by entry, on A's pattern."""
+    pytest.importorskip("scipy")
+    solid = np.zeros((6, 7), dtype=bool)
+    solid[2, 3] = solid[5, 0] = True
+    system = PoissonSystem.from_density(problems.density("checker", (6, 7), 0, 100), open_top=True, solid=solid)
+    if not open_top:
+        system.beta_y[-1, 2:] = 0.0  # still one way out, so that no pivot is 0
+    assert not system.singular
+    fluid = ~solid.ravel()
+    A = system.to_scipy().toarray()
+    L = np.zeros_like(A)
+    for i in range(len(A)):
+        for j in range(i + 1):
+            if A[i, j]:
+                rest = A[i, j] - L[i, :j] @ L[j, :j]
+                L[i, j] = np.sqrt(rest) if i == j else rest / L[j, j]
+    r = np.where(solid, 0.0, np.random.default_rng(0).standard_normal((6, 7)))
+    z = Solver("ic0", system, device="cpu").apply(r).numpy()
+    np.testing.assert_allclose(z.ravel()[fluid], np.linalg.solve(L @ L.T, r.ravel()[fluid]), rtol=1e-10)

@@ -11,6 +11,8 @@ import precond
 from precond import PoissonSystem, Solver, Status, problems, registry
 
 BUILT_IN = [name for name in precond.names() if precond.why_unavailable(name) is None]
+# dct knows neither solids nor contrast: on the hardest of the random systems it stagnates, and says so
+ROBUST = [name for name in BUILT_IN if name in ("jacobi", "dilu", "multigrid", "ic0", "amg-rs", "amg-sa", "direct")]
 
 
 def blobs(cells=256, seed=0, **options):
@@ -270,7 +272,7 @@ def test_a_loop_of_solves_keeps_its_buffers(name):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("name", ["none", "jacobi", "dilu", "multigrid"])
+@pytest.mark.parametrize("name", ["none", "jacobi", "dilu", "multigrid", "dct", "nystrom"])
 def test_a_captured_chunk_on_cuda_agrees_with_the_cpu(name):
     system, b = problems.frame("blobs", 2048, 0, contrast=100, solids=True)
     cpu, cuda = (Solver(name, system, device=device, fallback=()) for device in ("cpu", "cuda"))
@@ -324,7 +326,7 @@ def random_systems(draw):
     return system, b, draw(st.sampled_from((1e-4, 1e-8, 1e-10)))
 
 
-@given(random_systems(), st.sampled_from(("jacobi", "dilu", "multigrid", "multigrid")))
+@given(random_systems(), st.sampled_from((*ROBUST, "multigrid")))
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_success_is_never_claimed_falsely(case, name):
     system, b, rtol = case
