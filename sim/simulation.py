@@ -75,7 +75,7 @@ class Simulation:
         self.u, self._u_a, self._u_b, self._flux_x = (zeros(ny, nx + 1) for _ in range(4))
         self.v, self._v_a, self._v_b, self._flux_y = (zeros(ny + 1, nx) for _ in range(4))
         self._plane, self._rows = zeros(3, ny, nx), zeros(ny, 7)
-        self._kept = [torch.zeros_like(field) for field in self._fields()]
+        self._kept = [torch.zeros_like(field) for field in self._fields()]  # to go back to when a step breaks off
 
     def _fields(self) -> tuple[torch.Tensor, ...]:
         return self.f, self.u, self.v, self.p, self.solid
