@@ -1,5 +1,7 @@
 # make run    start the program (without a display: render a short comparison to out/demo.mp4 and print its table)
-# make test   the whole test suite          make lint   ruff and mypy          make bench   a table by preconditioner
+# make test   the whole test suite          make lint   ruff and mypy
+# make bench  every result in assets/bench, some 15 minutes: see the table there for the single commands
+# make cuda   on a machine with a CUDA device: the solvers' tests, then the benchmark with every method captured
 # Everything is installed into .venv on first use.
 
 PYTHON ?= python3
@@ -7,7 +9,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 LIBRARIES := libgl1 libegl1 libgl1-mesa-dri xvfb
 
-.PHONY: run test lint bench clean system-libraries
+.PHONY: run test lint bench cuda clean system-libraries
 
 run: $(READY)
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
@@ -26,11 +28,26 @@ lint: $(READY)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+BENCH := $(PY) -m precond.bench
+
 bench: $(READY)
-	@mkdir -p out; for method in none jacobi dilu multigrid; do \
-		$(PY) -m app --headless --scene dam-break --grid 128x128 --frames 60 --precond $$method \
-			--json out/dam-break-128x128-$$method.json || exit 1; \
+	@mkdir -p out/bench
+	$(BENCH) --paper --json out/bench/paper.json
+	$(BENCH) --sizes 1024,2048,4096,8192,16384 --json out/bench/barrier.json --plot out/bench/barrier
+	$(BENCH) --suite kinds --json out/bench/kinds.json --plot out/bench/kinds
+	$(BENCH) --suite sizes --json out/bench/sizes.json --plot out/bench/sizes
+	$(BENCH) --suite outside --json out/bench/outside.json
+	for scene in dam-break rising-bubble; do \
+		$(BENCH) --in-loop $$scene --rtol 1e-6 --json out/bench/in-loop-$$scene.json || exit 1; \
 	done
+
+cuda: $(READY)
+	@mkdir -p out/cuda
+	$(PY) -m pytest tests/test_precond_*.py
+	$(BENCH) --device cuda --paper --json out/cuda/paper.json
+	$(BENCH) --device cuda --sizes 1024,2048,4096,8192,16384 --methods none,jacobi,dilu,multigrid,dct \
+		--json out/cuda/barrier.json --plot out/cuda/barrier
+	$(BENCH) --device cuda --in-loop dam-break --rtol 1e-6 --methods jacobi,dilu,multigrid --json out/cuda/in-loop.json
 
 # torch goes first and alone, so that nothing else picks another build of it.
 $(READY): pyproject.toml constraints.txt | system-libraries

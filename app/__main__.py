@@ -13,7 +13,7 @@ from collections.abc import Sequence
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from app import arguments
-from app.refusal import Refusal
+from precond.commandline import Refusal
 
 
 def main(argv: Sequence[str] | None = None) -> int:

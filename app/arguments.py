@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
-import math
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from app import __version__
-from app.refusal import Refusal, check_writable
+from precond.commandline import (
+    Parser,
+    Refusal,
+    check_device,
+    check_outputs,
+    check_writable,
+    joined,
+    path_of,
+    positive,
+    whole,
+)
 
 if TYPE_CHECKING:
     from app.state import SavedState
@@ -42,13 +51,8 @@ class Options:
     json: Path | None = None
     state: SavedState | None = None
     save_state: Path | None = None
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are refusals of one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise Refusal(f"{message}, see --help")
+    dump_systems: Path | None = None  # a folder
+    command: str = ""  # as typed
 
 
 def parser() -> Parser:
@@ -82,6 +86,9 @@ def parser() -> Parser:
     p.add_argument("--json", metavar="FILE", help="write the numbers of the run")
     p.add_argument("--state", metavar="FILE.npz", help="continue from a saved state")
     p.add_argument("--save-state", metavar="FILE.npz", help="save the state at the end")
+    p.add_argument(
+        "--dump-systems", metavar="DIR", help="with --headless: record every pressure system in a new folder"
+    )
     p.add_argument("--list-scenes", action="store_true", help="print the scenes and exit")
     p.add_argument("--version", action="version", version=f"estuary {__version__}")
     return p
@@ -127,6 +134,9 @@ def options(argv: Sequence[str]) -> Options | None:
         saved = state_of(given.state, scene if given.scene else None, grid)
         scene, grid = saved.scene, saved.grid.shape
     check_outputs(outputs)
+    dump_systems = path_of(given.dump_systems, "--dump-systems", "")
+    if dump_systems is not None:
+        check_dump(dump_systems, given.headless, outputs)
     return Options(
         scene=scene,
         grid=grid,
@@ -143,63 +153,32 @@ def options(argv: Sequence[str]) -> Options | None:
         json=outputs["--json"],
         state=saved,
         save_state=outputs["--save-state"],
+        dump_systems=dump_systems,
+        command=shlex.join(["python", "-m", "app", *argv]),
     )
 
 
-def joined(argv: Sequence[str]) -> list[str]:
-    """The arguments with negative numbers tied to their option: argparse takes a lone "-1e-6" for another option."""
-    result: list[str] = []
-    for argument in argv:
-        if argument[:1] == "-" and argument[1:2] in set("0123456789.") and result and result[-1][:2] == "--":
-            result[-1] += f"={argument}"
-        else:
-            result.append(argument)
-    return result
-
-
-def path_of(text: str | None, option: str, suffix: str) -> Path | None:
-    """The path of an output, its ending checked."""
-    if text is None:
-        return None
-    if not text or "\0" in text:
-        raise Refusal(f"{option} {text!r} is not a file name")
-    if suffix and Path(text).suffix != suffix:
-        raise Refusal(f"{option} {text!r} must end in {suffix}")
-    return Path(text)
-
-
-def check_outputs(outputs: dict[str, Path | None]) -> None:
-    """Refuses outputs that could not be written, or two that are one file."""
-    taken: dict[Path, str] = {}
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        check_writable(path, option)
-        other = taken.setdefault(path.resolve(), option)
-        if other != option:
-            raise Refusal(f"{option} {str(path)!r} is also the file of {other}: give two names")
-
-
-def whole(text: str, option: str, smallest: int, largest: int = 2**31 - 1) -> int:
-    """A whole number in a range."""
+def check_dump(folder: Path, headless: bool, outputs: dict[str, Path | None]) -> None:
+    """Refuses a folder of recorded systems that is not new or empty, and one that another output would write into."""
+    option = "--dump-systems"
+    name = f"{option} {str(folder)!r}"
+    if not headless:
+        raise Refusal(f"{name} needs a run without a window: add --headless")
+    for other, path in outputs.items():
+        if path is not None and folder.resolve() in (path.resolve(), *path.resolve().parents):
+            raise Refusal(f"{name} would also hold the file of {other}: give two places")
+    if not folder.is_dir():
+        if os.path.lexists(folder):
+            raise Refusal(f"{name} is not a folder: give a new one")
+        check_writable(folder, option)
+        return
     try:
-        value = int(text)
-    except ValueError:
-        raise Refusal(f"{option} {text!r} is not a whole number") from None
-    if not smallest <= value <= largest:
-        raise Refusal(f"{option} {text} is out of range: give {smallest} to {largest}")
-    return value
-
-
-def positive(text: str, option: str) -> float:
-    """A positive finite number."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise Refusal(f"{option} {text!r} is not a number") from None
-    if not (math.isfinite(value) and value > 0):
-        raise Refusal(f"{option} {text} must be positive, e.g. 1e-6")
-    return value
+        filled = any(folder.iterdir())
+    except OSError as error:
+        raise Refusal(f"{name} cannot be read: {error.strerror or error}, give a new folder") from None
+    if filled:
+        raise Refusal(f"{name} is not empty: give a new folder, nothing is overwritten")
+    check_writable(folder / "000000.npz", option)
 
 
 def grid_of(text: str | None) -> tuple[int, int] | None:
@@ -242,17 +221,6 @@ def preconds_of(text: str, headless: bool, frames: int | None) -> tuple[str, ...
             f"--frames {frames} is fewer than the {len(chosen)} preconditioners of --precond {text!r}: give more frames"
         )
     return chosen
-
-
-def check_device(name: str) -> None:
-    """Refuses an unknown device, and CUDA where there is none."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise Refusal(f"--device {name!r} is unknown: choose auto, cpu or cuda")
-    if name == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise Refusal("--device 'cuda' is not available: torch sees no CUDA device here, use --device cpu")
 
 
 def check_display(headless: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from app import launch, tally
+from app import dump, launch, tally
 from app.arguments import Options
 from app.journey import Journey, open_session, write_results
-from app.refusal import RUN_TIME, Refusal
 from app.session import Session
+from precond.commandline import RUN_TIME, Refusal
 
 
 def run(options: Options) -> int:
@@ -17,6 +17,7 @@ def run(options: Options) -> int:
         raise Refusal(error) from None
     except MemoryError:
         raise Refusal(f"--grid {'x'.join(map(str, options.grid or ()))} does not fit into memory", RUN_TIME) from None
+    dump.start(session, options)
     journey = Journey(session, options)
     print(heading(session, options), flush=True)
     if options.record is None:

@@ -11,12 +11,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app import tally
 from app.arguments import DEFAULT_FRAMES, Options
-from app.refusal import RUN_TIME, Refusal, write_json
 from app.session import Session
 from app.solving import Choice, PressureSolve
 from app.tally import Tally, centre_of_mass
+from precond.bench.machine import machine
+from precond.commandline import RUN_TIME, Refusal, write_json
 from sim.frame import Frame
 
 
@@ -99,7 +99,7 @@ def results(session: Session, tallies: Sequence[Tally]) -> dict[str, Any]:
         "time": session.last.time,
         "centre_of_mass": list(centre_of_mass(session.last, simulation.grid)),
         "panes": [numbers.numbers() for numbers in tallies[1:]],
-        "machine": tally.machine(simulation.device.type),
+        "machine": machine(simulation.device.type),
     }
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from app.arguments import Options
 from app.journey import Journey, open_session, write_results
 from app.recorder import Recorder
-from app.refusal import RUN_TIME, Refusal
 from app.session import Session
 from app.solving import Choice, PressureSolve
 from app.tally import Tally
 from app.worker import Worker
+from precond.commandline import RUN_TIME, Refusal
 
 if TYPE_CHECKING:  # PyOpenGL must not be imported before `choose_platform`
     from app.window import Window

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from app.priority import lower_own_priority
-from app.refusal import temporary_beside
+from precond.commandline import temporary_beside
 
 RATE = 60  # frames per second of the video
 WAITING = 8  # frames between the window and the encoder: 22 MB at 1280x720

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import sim.scene
-from app.refusal import temporary_beside
+from precond.commandline import temporary_beside
 from sim.grid import Grid
 from sim.layout import Scene
 

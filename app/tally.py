@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from precond.commandline import aligned
 from sim.frame import Frame
 from sim.grid import Grid
 
@@ -127,21 +125,4 @@ def table(tallies: Sequence[Tally]) -> str:
         rows.append(
             ["-" if untimed and key.endswith("ms_mean") else form.format(numbers[key]) for _, key, form in COLUMNS]
         )
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]) for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def machine(device: str) -> dict[str, Any]:
-    """What the numbers were measured on."""
-    import torch
-
-    return {
-        "platform": platform.platform(),
-        "python": sys.version.split()[0],
-        "torch": torch.__version__,
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "device": device,
-        "device_name": torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine(),
-    }
+    return aligned(rows)

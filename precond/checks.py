@@ -36,6 +36,8 @@ def _tensor(value: object, name: str) -> torch.Tensor:
         if value.layout != torch.strided:
             raise TypeError(f"{name} is a sparse tensor ({value.layout}); pass a dense one.")
         return value.detach()
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array whose mask would be lost; pass {name}.filled(...) and solid cells.")
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biufc":
             raise TypeError(f"{name} has dtype {value.dtype}; pass real numbers, for example float64.")
@@ -81,6 +83,14 @@ def nonnegative(value: object, name: str) -> float:
     return number
 
 
+def relative(value: object, name: str) -> float:
+    """A tolerance relative to the right-hand side: 0 or above it, below 1."""
+    number = nonnegative(value, name)
+    if number >= 1:
+        raise ValueError(f"{name} is {number}, which x = 0 satisfies already; pass a number below 1, or atol instead.")
+    return number
+
+
 def count(value: object, name: str, least: int) -> int:
     """An integer of at least `least`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
@@ -118,6 +128,8 @@ def device(value: object) -> torch.device:
         raise ValueError(f"device is {value!r}; pass 'auto', 'cpu' or 'cuda'.") from None
     if found.type not in ("cpu", "cuda"):
         raise ValueError(f"device is {str(value)!r}; pass 'auto', 'cpu' or 'cuda'.")
+    if found.type == "cpu" and found.index is not None:
+        raise ValueError(f"device is {str(value)!r} but the CPU has no number; pass 'cpu'.")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device is {str(value)!r} but torch sees no CUDA device; pass 'cpu' or 'auto'.")
     if found.type == "cuda" and found.index is None:

@@ -40,7 +40,12 @@ class Outcome:
 
 
 class PCG:
-    """Solves P A P x = P b on one grid shape and device. Hestenes and Stiefel 1952; Saad 2003, algorithm 9.1."""
+    """Solves P A P x = P b on one grid shape and device. Hestenes and Stiefel 1952; Saad 2003, algorithm 9.1.
+
+    The direction is p = z + beta p with beta = <z, r> / <z_old, r_old>; the flexible form, for an M that changes from
+    one iteration to the next, has beta = <z, r - r_old> / <z_old, r_old> (Polak and Ribiere; Notay 2000). Since
+    r - r_old = -alpha A p, that is -<z, A p> / <p, A p>: z is made A-orthogonal to the last direction, whatever M did.
+    """
 
     def __init__(self, ny: int, nx: int, device: torch.device, chunk: int | None = None):
         """chunk: iterations run between two looks at the stop test; None picks it by device."""
@@ -49,14 +54,17 @@ class PCG:
         self.x, self.p = Halo(ny, nx, device), Halo(ny, nx, device)
         self.b, self.r, self.z = (torch.zeros_like(self.A.diagonal) for _ in range(3))
         self.q = self.z  # z is spent once p is made, before q = A p: one vector less keeps 16,384 cells within 1 MiB
+        self.flexible, self.q_kept = False, torch.empty(0)  # the flexible form needs A p beside the z that follows
         self.r_grid, self.z_grid = self.r.view(ny, nx), self.z.view(ny, nx)
-        self.rz, self.rz_old, self.pq, self.target, self.zero = torch.zeros((5,), dtype=torch.float64, device=device)
+        scalars = torch.zeros(6, dtype=torch.float64, device=device)
+        self.rz, self.pq, self.zq, self.last, self.target, self.zero = scalars  # last: the denominator of beta
         self.active = torch.zeros((), dtype=torch.bool, device=device)
         self.count = torch.zeros((), dtype=torch.int64, device=device)
         self.rr = torch.zeros(self.chunk, dtype=torch.float64, device=device)
         self.slots = list(self.rr)
+        self.graphs: dict[tuple[int, bool], tuple[Preconditioner, torch.cuda.CUDAGraph]] = {}
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.graph_key: tuple[object, ...] = ()
+        self.captured_with: Projector | None = None
 
     def solve(
         self,
@@ -67,13 +75,18 @@ class PCG:
         tolerance: float,
         max_iterations: int,
         give_up: Callable[[], bool] | None = None,
+        flexible: bool = False,
     ) -> Outcome:
         """Iterate until ||P b - A x|| <= tolerance ||P b||, with self.A loaded and M set up.
 
         b (N,) is projected, finite and of a norm whose square is a normal number;  x0 (N,) or None: a guess that is
         no better than zero is dropped.  give_up: asked after every chunk; True ends as at the iteration limit.
+        flexible: the form of beta for an M that is not one fixed linear map.
         """
         self.M, self.project, self.give_up = M, project, give_up or (lambda: False)
+        if flexible and not self.q_kept.numel():
+            self.q_kept = torch.zeros_like(self.r)
+        self.flexible, self.q = flexible, self.q_kept if flexible else self.z
         self._prepare()
         self.norm = float(b.norm())
         self.b.copy_(b)
@@ -150,7 +163,9 @@ class PCG:
         self.A.residual(self.b, self.x, out=self.r)
         self.project(self.r)
         self.p.centre.zero_()
-        self.rz_old.fill_(math.inf)  # so that the first direction is z + 0 p
+        self.last.fill_(math.inf)  # so that the first direction is z + 0 p
+        if self.flexible:
+            self.q.zero_()  # NaN of an earlier solve would pass through that 0
         self.active.fill_(True)
 
     def _true_residual(self) -> float:
@@ -159,10 +174,11 @@ class PCG:
         Also estimates self.rounding, the part of it that depends on the order of summation: eps ||D x|| / ||P b||.
         """
         self.project(self.x.centre)
-        torch.mul(self.A.diagonal, self.x.centre, out=self.q)
-        self.rounding = EPSILON * float(self.q.norm()) / self.norm
-        self.A.residual(self.b, self.x, out=self.q)
-        return float(self.q.norm()) / self.norm
+        work = self.z  # not q, from which the flexible form goes on
+        torch.mul(self.A.diagonal, self.x.centre, out=work)
+        self.rounding = EPSILON * float(work.norm()) / self.norm
+        self.A.residual(self.b, self.x, out=work)
+        return float(work.norm()) / self.norm
 
     def _reached(self, residual: float, tolerance: float) -> bool:
         """Whether anyone who recomputes the residual will find it within SLACK of the tolerance."""
@@ -174,17 +190,26 @@ class PCG:
         self.M.apply(self.r_grid, self.z_grid)
         self.project(self.z)
         torch.linalg.vecdot(self.r, self.z, out=self.rz)
-        torch.addcmul(self.z, p, self.rz / self.rz_old, out=p)
-        self.rz_old.copy_(self.rz)
+        if self.flexible:
+            torch.linalg.vecdot(self.z, self.q, out=self.zq)
+            torch.addcmul(self.z, p, self.zq / self.last, value=-1, out=p)
+        else:
+            torch.addcmul(self.z, p, self.rz / self.last, out=p)
         self.A.apply(self.p, out=self.q)
         torch.linalg.vecdot(p, self.q, out=self.pq)
-        self.active &= torch.minimum(self.rz, self.pq) > 0  # false for NaN as well
+        self.active &= self._sound()
+        # Only while active: after the end 0 / 0 would make p NaN, and 0 times it would do the same to x.
+        torch.where(self.active, self.pq if self.flexible else self.rz, self.last, out=self.last)
         alpha = torch.where(self.active, self.rz / self.pq, self.zero)
         self.x.centre.addcmul_(p, alpha)
         self.r.addcmul_(self.q, alpha, value=-1)
         torch.linalg.vecdot(self.r, self.r, out=rr)
         self.count += self.active
         self.active &= rr > self.target
+
+    def _sound(self) -> torch.Tensor:
+        """Whether r.Mr and p.Ap are positive; false for NaN as well."""
+        return torch.minimum(self.rz, self.pq) > 0
 
     def _run(self, iterations: int) -> None:
         """Run that many iterations, a full chunk from its graph where there is one."""
@@ -195,22 +220,31 @@ class PCG:
                 self._iteration(rr)
 
     def _prepare(self) -> None:
-        """On CUDA, capture a chunk as a graph; again only if M or the regions are no longer the same objects."""
+        """On CUDA, find the graph of a chunk with this M, or capture it; all are stale once the regions changed."""
+        self.graph = None
         if self.r.device.type != "cuda" or not getattr(self.M, "capturable", False):
-            self.graph, self.graph_key = None, ()
             return
-        key = (self.M, self.project)
-        if self.graph is not None and key == self.graph_key:
-            return
-        self.active.fill_(False)
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # warm-up: libraries create their handles and workspaces outside the capture
-            for _ in range(3):
-                self._iteration(self.slots[0])
-        torch.cuda.current_stream().wait_stream(side)
+        if self.captured_with is not self.project:
+            self.graphs, self.captured_with = {}, self.project
+        key = (id(self.M), self.flexible)  # the entry keeps M alive, so that no other object gets its id
+        if key not in self.graphs:
+            self.graphs[key] = self.M, self._capture()
+        self.graph = self.graphs[key][1]
+
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        """The kernels of one chunk. Spoils every vector but b and A: the solve begins after it."""
+        device = self.r.device
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            for slot in self.slots:
-                self._iteration(slot)
-        self.graph, self.graph_key = graph, key
+        with torch.cuda.device(device):
+            stream = torch.cuda.Stream()  # our own: torch's default one belongs to the device of its first capture
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self.active.fill_(False)
+                for _ in range(3):  # warm-up: libraries create their handles and workspaces outside the capture
+                    self._iteration(self.slots[0])
+            torch.cuda.current_stream().wait_stream(stream)
+            # thread_local: what another thread does to the device meanwhile, say a recorder, cannot spoil the capture
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                for slot in self.slots:
+                    self._iteration(slot)
+        return graph

@@ -41,6 +41,15 @@ def frame(
     contrast: range of the heavy density, or one number.  solids: a disc and two walls with gaps besides.
     Raises ValueError for an unknown kind and numbers out of range, TypeError for wrong types.
     """
+    rho, solid, noise = fields(kind, cells, seed, contrast, solids)
+    system = PoissonSystem.from_density(rho, open_top=open_top, solid=solid)
+    return system, system.project(noise)
+
+
+def fields(
+    kind: str, cells: int, seed: int, contrast: tuple[float, float] | float = (5, 100), solids: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `frame` is made of: density, solid cells (bool) and N(0, I), each (ny, nx)."""
     checks.choice(kind, "kind", KINDS)
     shape = grid_shape(cells)
     rng = np.random.default_rng(checks.count(seed, "seed", 0))
@@ -48,8 +57,7 @@ def frame(
     solid = morton_rank(shape) >= cells
     if checks.flag(solids, "solids"):
         solid |= obstacles(shape, rng)
-    system = PoissonSystem.from_density(rho, open_top=open_top, solid=solid)
-    return system, system.project(rng.standard_normal(shape))
+    return rho, solid, rng.standard_normal(shape)
 
 
 def density(

@@ -9,22 +9,29 @@ A preconditioner is a small class with two verbs:
                     linear, symmetric and positive definite on the vectors that are mean-free in every closed region;
                     its scale is free, and what it writes into solids and constants of closed regions is projected away.
 
+Set `flexible = True` on the class if M is not quite linear, or changes between iterations (an inner iteration, a
+network that normalises its input): the solver then uses flexible conjugate gradients. It must still be near to one
+symmetric positive definite map.
+
 Set `capturable = True` on the class if apply neither waits for the device nor allocates outside torch, so that a GPU
 may replay it from a CUDA graph.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 import torch
 
-from . import amg
+from . import amg, amgx
 from .dct import Dct
 from .dilu import Dilu
+from .dilu_natural import DiluNatural
 from .direct import Direct
 from .ic0 import Ic0
 from .jacobi import Jacobi
@@ -64,11 +71,17 @@ BUILT_IN = {
     "dilu": Entry(Dilu),
     "multigrid": Entry(Multigrid),
     "dct": Entry(Dct),
+    "dilu-natural": Entry(DiluNatural, why_unavailable=_needs_scipy),
     "ic0": Entry(Ic0, why_unavailable=_needs_scipy),
     "amg-rs": Entry(amg.RugeStuben, why_unavailable=amg.why_unavailable),
     "amg-sa": Entry(amg.SmoothedAggregation, why_unavailable=amg.why_unavailable),
     "direct": Entry(Direct, why_unavailable=_needs_scipy),
+    "nystrom-16": Entry(partial(Nystrom, rank=16)),
     "nystrom": Entry(Nystrom),
+    "nystrom-256": Entry(partial(Nystrom, rank=256)),
+    "amgx-dilu": Entry(amgx.Dilu, why_unavailable=amgx.why_unavailable),
+    "amgx-dilu-stock": Entry(amgx.DiluStock, why_unavailable=amgx.why_unavailable),
+    "amgx-amg": Entry(amgx.ClassicalAmg, why_unavailable=amgx.why_unavailable),
 }
 _entries = dict(BUILT_IN)
 
@@ -94,7 +107,20 @@ def register(name: str, factory: Callable[..., Any]) -> None:
         raise ValueError(f"The preconditioner's name {name!r} is taken or empty; choose another one.")
     if not callable(factory):
         raise TypeError(f"The factory of {name!r} is {factory!r}; pass a class or a function without arguments.")
+    if inspect.isclass(factory):
+        _demand_verbs(factory, f"The factory of {name!r} is the class {factory.__name__}")
     _entries[name] = Entry(factory)
+
+
+def checked(name: str, made: Any) -> Preconditioner:
+    """What the factory of that name made, if it has both verbs, else TypeError."""
+    _demand_verbs(made, f"The factory of {name!r} made {made!r}")
+    return made
+
+
+def _demand_verbs(thing: object, what: str) -> None:
+    if not all(callable(getattr(thing, verb, None)) for verb in ("setup", "apply")):
+        raise TypeError(f"{what}, which lacks setup(system) or apply(r, out); give it both.")
 
 
 def entry(name: str) -> Entry:

@@ -18,6 +18,7 @@ from .system import PoissonSystem
 from .threads import suited
 
 ZERO = 1e-14  # a projected right-hand side below this fraction of b is rounding of a b that balances nothing
+UPDATES = ("auto", "plain", "flexible")
 REPLACEABLE = (Status.INDEFINITE, Status.NOT_FINITE, Status.STAGNATED)  # another preconditioner may do better
 
 
@@ -56,12 +57,16 @@ class Solver:
         device: str | torch.device = "auto",
         fallback: Sequence[str] = ("multigrid", "jacobi"),
         weights: str | None = None,
+        *,
+        update: str = "auto",
     ):
         """Prepare for systems like this one; no work is done yet beyond allocation.
 
         name: one of precond.names().  device: "auto" (CUDA where torch sees it), "cpu" or "cuda".
         fallback: names tried in order, for one solve only, when the named one is INDEFINITE, NOT_FINITE or STAGNATED.
         weights: path or "random:SEED", for methods that have weights.
+        update: "plain" or "flexible" conjugate gradients (for an M that is not one fixed linear map; costs one vector
+        and one dot product), "auto": flexible where the preconditioner asks for it by its attribute `flexible`.
         Raises ValueError for unknown or unavailable names, devices and superfluous weights, TypeError for wrong types.
         """
         if not isinstance(system, PoissonSystem):
@@ -75,6 +80,7 @@ class Solver:
         if weights is not None and not registry.entry(name).takes_weights:
             raise ValueError(f"weights is {weights!r} but {name!r} has none; leave weights out.")
         self.name, self.weights = name, weights
+        self.update = checks.choice(update, "update", UPDATES)
         self.fallback = tuple(dict.fromkeys(method for method in fallback if method != name))
         self.device = checks.device(device)
         self._system = system
@@ -99,7 +105,7 @@ class Solver:
         """
         if not isinstance(system, PoissonSystem):
             raise TypeError(f"system is a {type(system).__name__}; pass a precond.PoissonSystem.")
-        rtol, atol = checks.nonnegative(rtol, "rtol"), checks.nonnegative(atol, "atol")
+        rtol, atol = checks.relative(rtol, "rtol"), checks.nonnegative(atol, "atol")
         limit = checks.count(max_iterations, "max_iterations", 1)
         b_field = checks.field(b, "b", system.shape)
         guess = None if x0 is None else checks.field(x0, "x0", system.shape)
@@ -145,7 +151,8 @@ class Solver:
             M.setup(local)
             clock.lap("setup")
             clock.set_apart(float(getattr(M, "inference_ms", 0.0)))
-            outcome = self._pcg.solve(M, project, projected, start, tolerance, limit, give_up)
+            flexible = bool(getattr(M, "flexible", False)) if self.update == "auto" else self.update == "flexible"
+            outcome = self._pcg.solve(M, project, projected, start, tolerance, limit, give_up, flexible)
             clock.lap("solve")
             attempts.append((name, outcome.status, outcome.iterations))
             if best is None or outcome.status == Status.CONVERGED or outcome.residual < best[1].residual:
@@ -155,7 +162,7 @@ class Solver:
         assert best is not None
         name, outcome = best
         return Solution(
-            x=(outcome.x / scale).reshape(system.shape).to(b_field.device),
+            x=outcome.x.div_(scale).reshape(system.shape).to(b_field.device),
             status=outcome.status,
             iterations=outcome.iterations,
             residual=outcome.residual,
@@ -201,9 +208,7 @@ class Solver:
         if name not in self._methods:
             entry = registry.entry(name)
             made = entry.factory(weights=self.weights) if entry.takes_weights else entry.factory()
-            if not (callable(getattr(made, "setup", None)) and callable(getattr(made, "apply", None))):
-                raise TypeError(f"The factory of {name!r} made {made!r}; return an object with setup and apply.")
-            self._methods[name] = made
+            self._methods[name] = registry.checked(name, made)
         return self._methods[name]
 
     def _without_iterating(

@@ -133,7 +133,7 @@ class Simulation:
         solutions: list[Solution] = []
         strokes, ms, left, courant = self.controls.strokes, dict.fromkeys(STAGES, 0.0), dt, 0.0
         while left > 0 and len(solutions) < MAX_SUBSTEPS:
-            h = self._substep(left, rate)
+            h = self.substep_dt = self._substep(left, rate)
             courant = max(courant, rate * h)
             with self._timed(ms, "advect"):
                 self._advect(h)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 import precond
-from sim.layout import Scene
-from sim.scene import parse
+
+if TYPE_CHECKING:
+    from sim.layout import Scene
 
 POOL = """
 title = "Pool"
@@ -32,6 +34,8 @@ phase = "liquid"
 
 def pool(density: float = 100.0, shape: str = 'kind = "pool"\nheight = 0.43', more: str = "") -> Scene:
     """A small two-phase scene; the gas weighs 1."""
+    from sim.scene import parse  # here, so that tests of precond need nothing of what sim needs
+
     return parse("pool", POOL.format(density=density, shape=shape, more=more))
 
 

@@ -66,3 +66,9 @@ def residual(system, b, x):
     fluid = ~system.solid.numpy()
     Pb = project(system, b)[fluid]
     return np.linalg.norm(Pb - system.to_scipy() @ x[fluid]) / np.linalg.norm(Pb)
+
+
+def same_partition(a, b):
+    """Whether two labellings mean the same regions; negative labels are solids."""
+    pairs = set(zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
+    return len(pairs) == len({x for x, _ in pairs}) == len({y for _, y in pairs}) and np.array_equal(a < 0, b < 0)

@@ -70,6 +70,12 @@ def refused(capsys):
         (["--json", "/nowhere/numbers.json"], "/nowhere/numbers.json"),
         (["--json", "/"], "'/'"),
         (["--save-state", "state.zip"], "state.zip"),
+        (["--dump-systems", ""], "''"),
+        (["--dump-systems", "/nowhere/systems"], "/nowhere/systems"),
+        (["--dump-systems", "a" * 250], "too long"),
+        (["--dump-systems", str(ROOT / "README.md")], "README.md"),
+        (["--dump-systems", str(ROOT / "assets")], "not empty"),
+        (["--dump-systems", "new", "--json", "new"], "--json"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_line(refused, argv, offending):
@@ -125,6 +131,17 @@ def test_cuda_without_cuda_is_one_sentence(refused):
 def test_a_list_of_preconditioners_needs_headless(refused, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":99")
     assert "--headless" in refused("--precond", "jacobi,dilu")
+
+
+def test_recording_systems_needs_headless(refused, monkeypatch, tmp_path):
+    monkeypatch.setenv("DISPLAY", ":99")
+    assert "--headless" in refused("--dump-systems", str(tmp_path / "systems"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_other_output_goes_among_the_recorded_systems(refused, tmp_path):
+    file = str(tmp_path / "sequence.json")
+    assert "--json" in refused("--headless", "--dump-systems", str(tmp_path), "--json", file)
 
 
 def test_one_file_cannot_be_two_outputs(refused, tmp_path):

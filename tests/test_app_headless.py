@@ -2,14 +2,17 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from app import headless, journey, state
 from app.__main__ import main
 from app.session import FRAME_DT, Session
 from app.solving import Cancelled, Choice, PressureSolve
+from precond import recorded
 from sim.frame import Stroke
 from sim.scene import load
 
@@ -163,6 +166,70 @@ def test_a_cancelled_solve_stops_within_the_frame():
     running.solve.cancelled.set()
     with pytest.raises(Cancelled):
         running.step()
+
+
+@pytest.fixture
+def dumped(tmp_path):
+    """Runs two frames of a small dam break with --dump-systems and returns (exit code, folder)."""
+
+    def call(*more: str) -> tuple[int, Path]:
+        folder = tmp_path / "systems"
+        return main(["--headless", "--grid", "32x32", "--frames", "2", "--dump-systems", str(folder), *more]), folder
+
+    return call
+
+
+def test_dumped_systems_are_those_that_were_solved(dumped, monkeypatch):
+    seen = []
+    solve = PressureSolve.__call__
+
+    def spy(self, system, b, x0):
+        seen.append((system.beta_x.clone(), system.beta_y.clone(), b.clone()))
+        return solve(self, system, b, x0)
+
+    monkeypatch.setattr(PressureSolve, "__call__", spy)
+    code, folder = dumped("--tol", "1e-7")
+    files = recorded.sequence(folder)
+    assert (code, len(files)) == (0, len(seen))
+    for file, expected in zip(files, seen):
+        system, b = recorded.read(file)
+        assert all(map(torch.equal, (system.beta_x, system.beta_y, b), expected))
+    about = recorded.about(folder)
+    assert (about["scene"], about["grid"], about["tol"]) == ("dam-break", [32, 32], 1e-7)
+    assert (about["solves"], about["precond"]) == (len(files), "multigrid")
+    assert "--dump-systems" in about["command"]
+    assert sum(about["dt"]) == pytest.approx(2 / 60, rel=1e-12)
+    assert sorted(set(about["frame"])) == [0, 1]
+
+
+def test_dumping_changes_nothing_in_the_run(dumped, tmp_path):
+    plain, with_dump = tmp_path / "plain.npz", tmp_path / "with-dump.npz"
+    assert main(["--headless", "--grid", "32x32", "--frames", "2", "--save-state", str(plain)]) == 0
+    assert dumped("--save-state", str(with_dump))[0] == 0
+    one, two = state.load(plain), state.load(with_dump)
+    for name in "fuvp":
+        assert np.array_equal(one.arrays[name], two.arrays[name]), name
+
+
+def test_a_full_disk_ends_the_dump_with_one_sentence_and_a_whole_sequence(dumped, monkeypatch, capsys):
+    write = np.savez_compressed
+
+    def full(file, **arrays):
+        if len(list(Path(file.name).parent.glob("*.npz"))) > 1:  # the temporary file is one of them
+            file.write(b"half")
+            raise OSError(28, "No space left on device")
+        write(file, **arrays)
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    code, folder = dumped()
+    error = capsys.readouterr().err
+    assert code == 1
+    assert error.count("\n") == 1
+    assert "No space left" in error
+    assert str(folder) in error
+    assert [path.name for path in sorted(folder.iterdir())] == ["000000.npz", "sequence.json"]
+    assert recorded.read(*recorded.sequence(folder))[0].shape == (32, 32)
+    assert recorded.about(folder)["solves"] == 1
 
 
 def test_shares_are_equal_and_complete():

@@ -4,15 +4,11 @@ import numpy as np
 import precond_reference as reference
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import precond
 from precond import PoissonSystem, Solver, Status, problems, registry
 
 BUILT_IN = [name for name in precond.names() if precond.why_unavailable(name) is None]
-# dct knows neither solids nor contrast: on the hardest of the random systems it stagnates, and says so
-ROBUST = [name for name in BUILT_IN if name in ("jacobi", "dilu", "multigrid", "ic0", "amg-rs", "amg-sa", "direct")]
 
 
 def blobs(cells=256, seed=0, **options):
@@ -271,19 +267,6 @@ def test_a_loop_of_solves_keeps_its_buffers(name):
     assert len(first) > 10
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("name", ["none", "jacobi", "dilu", "multigrid", "dct", "nystrom"])
-def test_a_captured_chunk_on_cuda_agrees_with_the_cpu(name):
-    system, b = problems.frame("blobs", 2048, 0, contrast=100, solids=True)
-    cpu, cuda = (Solver(name, system, device=device, fallback=()) for device in ("cpu", "cuda"))
-    for _ in range(2):  # the second solve replays the graph of the first with new coefficients
-        one, other = cpu.solve(system, b), cuda.solve(system, b)
-        assert other.status is Status.CONVERGED
-        assert abs(one.iterations - other.iterations) <= 0.02 * one.iterations + 1
-        torch.testing.assert_close(other.x, one.x, rtol=0, atol=1e-5 * float(one.x.abs().max()))
-        system.beta_x *= 1.1
-
-
 def test_M_follows_coefficients_rewritten_in_place():
     system, b = blobs()
     solver = Solver("multigrid", system, device="cpu")
@@ -306,50 +289,13 @@ def test_a_solution_describes_itself():
     assert solution.x.mean().abs() <= 1e-12 * solution.x.abs().max()
 
 
-@st.composite
-def random_systems(draw):
-    """Any size, contrast up to 10^6, solids that cut the domain, faces closed at random, tops open or closed."""
-    rng = np.random.default_rng(draw(st.integers(0, 10**9)))
-    shape = tuple(int(n) for n in rng.integers(1, draw(st.sampled_from((6, 20, 45))), 2))
-    smooth = rng.standard_normal(shape).cumsum(0).cumsum(1)
-    phase = {"noise": rng.uniform(size=shape), "smooth": smooth > np.median(smooth)}[
-        draw(st.sampled_from(("noise", "smooth")))
-    ]
-    rho = draw(st.sampled_from((1.0, 1e2, 1e4, 1e6))) ** phase.astype(float)
-    solid = rng.uniform(size=shape) < draw(st.sampled_from((0.0, 0.1, 0.4)))
-    if draw(st.booleans()):
-        solid[:, shape[1] // 2] = True  # cuts the domain
-    system = PoissonSystem.from_density(rho, open_top=draw(st.booleans()), solid=solid)
-    if draw(st.booleans()):
-        system.beta_x[torch.from_numpy(rng.uniform(size=system.beta_x.shape) < 0.1)] = 0.0
-    b = rng.standard_normal(shape) + draw(st.sampled_from((0.0, 1.0, 100.0)))  # incompatible by a mean per region
-    return system, b, draw(st.sampled_from((1e-4, 1e-8, 1e-10)))
-
-
-@given(random_systems(), st.sampled_from((*ROBUST, "multigrid")))
-@settings(max_examples=150, deadline=None, derandomize=True)
-def test_success_is_never_claimed_falsely(case, name):
-    system, b, rtol = case
-    solution = Solver(name, system, device="cpu", fallback=()).solve(system, b, rtol=rtol)
-    assert torch.isfinite(solution.x).all()
-    Pb, inside = reference.project(system, b), np.where(system.solid.numpy(), 0.0, b)
-    size = np.linalg.norm(inside)
-    if size > 0:
-        assert solution.incompatibility == pytest.approx(np.linalg.norm(inside - Pb) / size, abs=1e-12)
-    if np.linalg.norm(Pb) <= 1e-13 * size:
-        assert solution.status is Status.CONVERGED
-        return
-    true = reference.residual(system, b, solution.x.numpy())
-    if solution.status is Status.CONVERGED:
-        assert true <= 1.05 * rtol
-    else:  # given up only where rounding is of the size of the tolerance: contrast 10^6 and 1e-10
-        assert solution.status is Status.STAGNATED
-        rounding = np.finfo(float).eps * (system.diagonal() * solution.x).norm() / np.linalg.norm(Pb)
-        assert rounding > 0.1 * rtol
-
-
 system, b = blobs()
 rectangle = np.ones((16, 17))
+
+
+class OneVerb:
+    def apply(self, r, out):
+        out.copy_(r)
 
 
 @pytest.mark.parametrize(
@@ -363,18 +309,25 @@ rectangle = np.ones((16, 17))
         (lambda: Solver("jacobi", system, device="tpu"), ValueError, "'tpu'"),
         (lambda: Solver("jacobi", system, device="meta"), ValueError, "'meta'"),
         (lambda: Solver("jacobi", system, device=7), TypeError, "7"),
+        (lambda: Solver("jacobi", system, device="cpu:1"), ValueError, "'cpu:1'.*pass 'cpu'"),
         (lambda: Solver("jacobi", system, weights="w.safetensors"), ValueError, "w.safetensors"),
         (lambda: precond.why_unavailable("gauss"), ValueError, "'gauss'"),
         (lambda: precond.register("jacobi", Scaled), ValueError, "'jacobi'"),
         (lambda: precond.register("", Scaled), ValueError, "''"),
         (lambda: precond.register(5, Scaled), TypeError, "5"),
         (lambda: precond.register("mine", 5), TypeError, "5"),
-        (lambda: (precond.register("mine", dict), Solver("mine", system).solve(system, b)), TypeError, "'mine'"),
+        (lambda: precond.register("mine", dict), TypeError, "'mine' is the class dict, which lacks setup"),
+        (lambda: precond.register("mine", OneVerb), TypeError, "OneVerb, which lacks setup"),
+        (lambda: (precond.register("mine", lambda: 5), Solver("mine", system).solve(system, b)), TypeError, "made 5"),
         (lambda: Solver("jacobi", system).solve(None, b), TypeError, "NoneType"),
         (lambda: Solver("jacobi", system).solve(system, rectangle), ValueError, r"\(16, 17\)"),
         (lambda: Solver("jacobi", system).solve(system, [1.0]), TypeError, "list"),
         (lambda: Solver("jacobi", system).solve(system, b, rtol=-1e-8), ValueError, "-1e-08"),
         (lambda: Solver("jacobi", system).solve(system, b, rtol=float("nan")), ValueError, "nan"),
+        (lambda: Solver("jacobi", system).solve(system, b, rtol=1), ValueError, "rtol is 1.0.*below 1"),
+        (lambda: Solver("jacobi", system).solve(system, b, rtol=50.0), ValueError, "rtol is 50.0"),
+        (lambda: Solver("jacobi", system).solve(system, np.ma.array(b.numpy())), TypeError, r"masked.*b\.filled"),
+        (lambda: Solver("jacobi", system).solve(system, b, x0=np.ma.array(b.numpy())), TypeError, r"x0\.filled"),
         (lambda: Solver("jacobi", system).solve(system, b, rtol="tight"), TypeError, "'tight'"),
         (lambda: Solver("jacobi", system).solve(system, b, atol=-2.0), ValueError, "-2.0"),
         (lambda: Solver("jacobi", system).solve(system, b, max_iterations=0), ValueError, "max_iterations is 0"),

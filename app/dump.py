@@ -1,0 +1,57 @@
+"""--dump-systems: every pressure system of a run goes to a folder before it is solved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.arguments import Options
+from app.session import Session
+from precond.bench.machine import commit
+from precond.commandline import Refusal
+from precond.recorded import Origin, Recording
+
+if TYPE_CHECKING:
+    import torch
+
+    import precond
+
+
+class Dump:
+    """solve(system, b, x0) for the simulation of a session: records the system, then solves it as the session does."""
+
+    def __init__(self, session: Session, recording: Recording) -> None:
+        self._session, self._recording = session, recording
+
+    def __call__(self, system: precond.PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> precond.Solution:
+        recording, session = self._recording, self._session
+        try:
+            recording.add(system, b, session.simulation.substep_dt, session.frames)
+        except OSError as error:  # a full disk ends the run as a failing solve would
+            raise RuntimeError(
+                f"--dump-systems {str(recording.directory)!r} could not be written: {error.strerror or error}; "
+                f"the {len(recording)} systems before are whole"
+            ) from None
+        return session.solve(system, b, x0)
+
+
+def start(session: Session, options: Options) -> None:
+    """Records every system that the session solves from now on. Raises Refusal."""
+    folder = options.dump_systems
+    if folder is None:
+        return
+    simulation = session.simulation
+    origin = Origin(
+        scene=simulation.scene.name,
+        grid=simulation.grid.shape,
+        precond=",".join(options.preconds),
+        tol=options.tol,
+        commit=commit(),
+        command=options.command,
+    )
+    try:
+        recording = Recording(folder, origin)
+    except OSError as error:
+        raise Refusal(f"--dump-systems {str(folder)!r} cannot be written: {error.strerror or error}") from None
+    except ValueError as error:  # filled since the command line was checked
+        raise Refusal(f"--dump-systems: {error}") from None
+    simulation.solve = Dump(session, recording)

@@ -1,0 +1,1 @@
+"""`python -m precond.bench`: every preconditioner on the same systems, through one driver and one stopping rule."""

@@ -1,0 +1,161 @@
+"""`python -m precond.bench`: reads the command line, measures, prints the table and writes what was asked for."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# Read by OpenMP when torch loads it: threads that spin at a barrier take the core from whoever else needs it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from ..commandline import RUN_TIME, Refusal, write_json
+from ..recorded import sequence
+from . import contest, paper, recordings, report
+from .arguments import Options, options
+from .machine import commit, machine
+from .suites import SUITES
+
+FRAMES = 20
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the benchmark and returns its exit code: 0, 1 (something failed while running) or 2 (bad usage)."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        chosen = options(given)
+        if chosen.suite == "trust":
+            return trust(chosen)
+        results = measure(chosen, given)
+        show(results)
+        save(chosen, results)
+        return 0
+    except Refusal as refusal:
+        print(f"precond.bench: {refusal}", file=sys.stderr)
+        return refusal.code
+    except SystemExit as done:  # --help
+        return int(done.code or 0)
+    except KeyboardInterrupt:
+        print("precond.bench: interrupted", file=sys.stderr)
+        return 130
+
+
+def measure(chosen: Options, given: Sequence[str]) -> dict[str, Any]:
+    """The results as --json writes them."""
+    rows: list[report.Row] = []
+    curves: list[dict[str, Any]] = []
+    parts = (
+        [options([*part, *given_besides_suite(given)]) for part in SUITES[chosen.suite]] if chosen.suite else [chosen]
+    )
+    for part in parts:
+        for group, run in groups(part):
+            runs = run()
+            for method, outcomes in runs.items():
+                rows.append(report.row(method, group, outcomes, part.protocol))
+                curves.append(report.curve(method, group, outcomes[0]))
+    return {
+        "machine": machine(chosen.device.type),
+        "commit": commit(),
+        "command": shlex.join(["python", "-m", "precond.bench", *given]),
+        "protocol": chosen.suite or chosen.protocol,
+        "rtol": parts[0].rtol,
+        "seed": chosen.seed,
+        "rows": rows,
+        "curves": curves,
+    }
+
+
+def given_besides_suite(given: Sequence[str]) -> list[str]:
+    """The arguments without --suite and its value."""
+    rest = list(given)
+    k = next(k for k, text in enumerate(rest) if text == "--suite" or text.startswith("--suite="))
+    return rest[:k] + rest[k + (2 if rest[k] == "--suite" else 1) :]
+
+
+Runs = dict[str, list[contest.Run]]
+
+
+def groups(chosen: Options) -> list[tuple[contest.Group, Callable[[], Runs]]]:
+    """What becomes a block of the table, each with the function that measures it; frames are made when it runs."""
+    device, frames = chosen.device, chosen.frames
+
+    def run(group: contest.Group) -> Runs:
+        def each(method: str) -> None:
+            progress(f"{group.kind}, {group.cells:,} cells: {method}")
+
+        return contest.contest(chosen.methods, group, chosen.rtol, device, chosen.cap, chosen.weights, each)
+
+    if chosen.paper:
+        made = [paper.group(cells, frames or FRAMES, chosen.seed, device) for cells in chosen.sizes]
+        return [(group, lambda g=group: paper.contest(chosen.methods, g, device, chosen.weights)) for group in made]  # type: ignore[misc]
+    if chosen.in_loop or chosen.systems:
+        try:
+            if chosen.systems:
+                name, files = chosen.systems.resolve().name, sequence(chosen.systems)
+            else:
+                name, files = recordings.files_of(chosen.in_loop or "")
+            made = [contest.from_files(name, files[:frames], device, warm=bool(chosen.in_loop))]
+        except ValueError as error:
+            raise Refusal(error) from None
+    else:
+        made = [
+            contest.generated(
+                kind, cells, frames or FRAMES, chosen.seed, chosen.contrast, device, chosen.solids, chosen.open_top
+            )
+            for kind in chosen.kinds
+            for cells in chosen.sizes
+        ]
+    return [(group, lambda g=group: run(g)) for group in made]  # type: ignore[misc]
+
+
+def show(results: dict[str, Any]) -> None:
+    """Prints the table and what should be read beside it."""
+    progress("")
+    about = results["machine"]
+    print(f"{about['device_name']} ({about['device']}), torch {about['torch']}, commit {results['commit']}")
+    print(f"tolerance {results['rtol']:g}; setup, network and solve in ms; iterations are mean ± standard deviation\n")
+    print(report.table(results["rows"]))
+    if results["protocol"] == "paper":
+        print(f"\n{paper.NOTE}")
+    for sentence in report.ratios(results["rows"]):
+        print(sentence)
+    for row in results["rows"]:
+        if "trouble" in row:
+            print(f"{row['method']}, {row['kind']}, {row['cells']:,} cells: {row['trouble']}")
+
+
+def save(chosen: Options, results: dict[str, Any]) -> None:
+    """Writes --json and --plot."""
+    try:
+        if chosen.json is not None:
+            write_json(chosen.json, results)
+            print(f"wrote {chosen.json}")
+        if chosen.plot is not None:
+            from .plots import draw
+
+            for path in draw(results, chosen.plot):
+                print(f"wrote {path}")
+    except OSError as error:
+        raise Refusal(f"the results could not be written: {error}", RUN_TIME) from None
+
+
+def trust(chosen: Options) -> int:
+    """The suite of random systems; its exit code is 1 if any promise was broken."""
+    from ..trust import campaign
+
+    outcome = campaign(chosen.frames or 2000, chosen.seed, progress=lambda k: progress(f"system {k}"))
+    progress("")
+    print(outcome)
+    return RUN_TIME if outcome.violations else 0
+
+
+def progress(text: str) -> None:
+    """One line on stderr that replaces the last, while somebody is watching."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
