@@ -1,6 +1,6 @@
 # make run    start the program (without a display: render a short comparison to out/demo.mp4 and print its table)
 # make test   the whole test suite          make lint   ruff and mypy
-# make bench  every result in assets/bench, some 15 minutes: see the table there for the single commands
+# make bench  every result in assets/bench, some 10 minutes: see the table there for the single commands
 # make cuda   on a machine with a CUDA device: the solvers' tests, then the benchmark with every method captured
 # Everything is installed into .venv on first use.
 

@@ -77,7 +77,7 @@ def generated(
             return PoissonSystem.from_density(rho, solid=solid, open_top=open_top)
 
         cases.append(Case(assemble, assemble().project(noise)))
-    return Group(kind, cells, cases)
+    return Group(kind + " + solids" * solids + " + open top" * open_top, cells, cases)
 
 
 def from_files(name: str, files: Sequence[Path], device: torch.device, warm: bool) -> Group:

@@ -18,7 +18,7 @@ SUITES: dict[str, tuple[tuple[str, ...], ...]] = {
     # growth with the grid, 32x32 to 512x512
     "sizes": (
         ("--sizes", "1024,4096,16384,65536,262144", "--kind", "blobs", "--contrast", "100", "--rtol", "1e-6",
-         "--frames", "3", "--methods", "jacobi,dilu,multigrid,hierarchy,htp,dct,amg-rs,amg-sa"),
+         "--frames", "3", "--methods", "jacobi,dilu,multigrid,dct,amg-rs,amg-sa"),
     ),
     # 2,000 random systems, every outcome checked by independent means; see precond.trust
     "trust": (),
