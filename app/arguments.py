@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.state import SavedState
     from sim.layout import Scene
 
-DEFAULT_SCENE, DEFAULT_PRECOND, DEFAULT_FRAMES = "dam-break", "multigrid", 240
+DEFAULT_SCENE, DEFAULT_PRECOND, DEFAULT_FRAMES = "dam-break", "htp", 240
 TOL_MIN = 1e-14  # relative; rounding of float64 hides anything smaller
 THREADS_PER_CPU = 4  # more only wait for each other
 
@@ -123,7 +123,7 @@ def options(argv: Sequence[str]) -> Options | None:
 
     scene = scene_of(DEFAULT_SCENE if given.scene is None else given.scene)
     check_display(given.headless)
-    preconds = preconds_of(given.precond, given.headless, frames)
+    preconds = preconds_of(given.precond, given.weights, given.headless, frames)
     check_device(given.device)
     if given.weights and not given.weights.startswith("random:") and not Path(given.weights).is_file():
         raise Refusal(f"--weights {given.weights!r} is not a file: give a file of weights or random:SEED")
@@ -203,16 +203,18 @@ def scene_of(name: str) -> Scene:
         raise Refusal(error if name in str(error) else f"--scene {name!r}: {error}") from None
 
 
-def preconds_of(text: str, headless: bool, frames: int | None) -> tuple[str, ...]:
-    """The preconditioners to use in turn, each known and available here."""
+def preconds_of(text: str, weights: str | None, headless: bool, frames: int | None) -> tuple[str, ...]:
+    """The preconditioners to use in turn, each known and available here, or with another to stand in for it."""
     import precond
+    from precond.registry import entry
 
     chosen = tuple(part.strip() for part in text.split(","))
     for name in chosen:
         if name not in precond.names():
             raise Refusal(f"preconditioner {name!r} is unknown: choose one of {', '.join(precond.names())}")
         reason = precond.why_unavailable(name)
-        if reason is not None:
+        method = entry(name)
+        if reason is not None and method.stand_in is None and not (weights and method.takes_weights):
             raise Refusal(f"preconditioner {name!r} is not available: {reason}")
     if len(chosen) > 1 and not headless:
         raise Refusal(f"--precond {text!r} names several: add --headless, or give one and switch in the panel")

@@ -7,7 +7,7 @@ from typing import Any
 
 from imgui_bundle import ImVec2, imgui
 
-from app import colormaps, theme
+from app import colormaps, theme, tiles
 from app.interaction import KEYS, Interaction
 from app.render import FluidRenderer
 from app.session import Session, Snapshot
@@ -43,10 +43,14 @@ class Canvas:
         # on whole pixels, or the picture would be blurred
         corner = (round(origin.x + (room.x - size[0]) / 2), round(origin.y + (room.y - size[1]) / 2))
         self._picture(snapshot, corner, size)
+        if self._state.view.tiles:
+            tiles.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, snapshot.tile, corner, size)
         self._use_mouse(snapshot, corner, size)
         self._overlay(snapshot, corner, rate)
         if self._state.view.field is not None:
             self._color_bar(corner, size)
+        if self._state.view.tiles:
+            self._functions(snapshot, corner, size)
         self._messages(snapshot, corner, size)
         if self._state.show_help:
             self._help((corner[0] + size[0] / 2, corner[1] + size[1] / 2))
@@ -82,9 +86,11 @@ class Canvas:
             return
         meters = snapshot.grid.height / size[1]
         here = ((mouse.x - corner[0]) * meters, (corner[1] + size[1] - mouse.y) * meters)
-        start = self._mouse or here
+        first, start = self._mouse is None, self._mouse or here
         self._mouse = here
         tool = "push" if imgui.is_mouse_down(imgui.MouseButton_.right) else state.tool
+        if tool == "push" and first and state.view.tiles:
+            self._worker.submit(Session.pick_tile, *here)
         if tool == "push" and start == here:
             return
         radius = state.radius * snapshot.grid.height
@@ -109,6 +115,10 @@ class Canvas:
         ink.add_rect_filled((x, y), (x + width, y + 46 + line * len(rows)), theme.packed(theme.PLATE), 6)
         name = snapshot.choice.precond
         ink.add_text(fonts.bold, theme.LARGE, (x + 12, y + 8), theme.packed(theme.ACCENT), name)
+        if snapshot.acting != name:
+            beside = x + 22 + imgui.calc_text_size(name).x * theme.LARGE / imgui.get_font_size()
+            text = f"by {snapshot.acting}"
+            ink.add_text(fonts.regular, theme.SMALL, (beside, y + 15), theme.packed(theme.WARNING), text)
         for k, (label, value) in enumerate(rows):
             top = y + 38 + line * k
             ink.add_text(fonts.regular, theme.TEXT, (x + 12, top), theme.packed(theme.DIM), label)
@@ -136,6 +146,25 @@ class Canvas:
             level = y + share * height
             ink.add_line((x + 14, level), (x + 18, level), theme.packed(theme.DIM))
             ink.add_text(font, theme.SMALL, (x + 23, level - 0.5 * theme.SMALL - 1), theme.packed(theme.INK), text)
+
+    def _functions(self, snapshot: Snapshot, corner: tuple[float, float], size: tuple[float, float]) -> None:
+        ink, font, tile = imgui.get_window_draw_list(), self._state.fonts.regular, snapshot.tile
+        functions = None if tile is None else tile.functions
+        if functions is not None:
+            text = "functions as pressure"
+        elif tile is None:
+            text = "Click a tile with Push, or the right button, to see its functions."
+        elif snapshot.acting in tiles.METHODS:
+            text = "Its functions follow with the next solve."
+        else:
+            text = f"{snapshot.acting} has no functions on tiles: choose htp or hierarchy."
+        left, top = corner[0] + size[0] - MARGIN - tiles.WIDTH, corner[1] + MARGIN
+        high = imgui.calc_text_size(text, wrap_width=tiles.WIDTH - 20).y
+        more = 8.0 if functions is None else tiles.HEIGHT
+        ink.add_rect_filled((left, top), (left + tiles.WIDTH, top + high + 10 + more), theme.packed(theme.PLATE), 6)
+        ink.add_text(font, theme.TEXT, (left + 10, top + 7), theme.packed(theme.INK), text, tiles.WIDTH - 20)
+        if functions is not None:
+            tiles.draw_functions(ink, functions, (left, top + high + 14))
 
     def _messages(self, snapshot: Snapshot, corner: tuple[float, float], size: tuple[float, float]) -> None:
         lines = [snapshot.fallback] if snapshot.fallback else []

@@ -26,8 +26,8 @@ def run(options: Options) -> int:
     else:
         launch.record(journey, options.record)
     print(tally.table(journey.panes))
-    if journey.notice:
-        print(f"note: {journey.notice}")
+    for notice in filter(None, (*(pane.notice for pane in journey.panes), journey.notice)):
+        print(f"note: {notice}")
     if journey.failure:  # half a run's numbers under a whole run's name would mislead
         raise Refusal(journey.failure, RUN_TIME)
     write_results(options, session, [journey.total, *journey.panes])

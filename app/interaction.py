@@ -11,13 +11,13 @@ KEYS = (
     ("Space", "pause or go on"),
     (".", "one frame, then pause"),
     ("R", "reset the scene"),
-    ("1 - 6", "views: " + ", ".join(view.name for view in VIEWS)),
+    ("1 - 7", "views: " + ", ".join(view.name for view in VIEWS)),
     ("F9", "start or end a recording"),
     ("F12", "screenshot"),
     ("H", "this help"),
     ("Esc", "quit"),
     ("Left mouse", "use the brush on the fluid"),
-    ("Right mouse", "push the fluid"),
+    ("Right mouse", "push the fluid; in the view tiles also: pick one"),
 )
 
 

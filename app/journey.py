@@ -72,6 +72,7 @@ class Journey:
                 first = self.total.frames == 0  # kernels compile in it
                 for numbers in (self.total, self.panes[-1]):
                     numbers.add(frame, seconds, compiling=first)
+                    numbers.notice = self.session.solve.notice or numbers.notice
                 yield frame
 
 

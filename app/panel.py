@@ -38,7 +38,7 @@ class Panel:
         self._worker, self._state, self._actions = worker, state, actions
         self._scenes = sim.scene.names()
         self._show_drift = False  # in the place of iterations
-        self._reasons = {name: precond.why_unavailable(name) for name in precond.names()}
+        self._reasons = {name: worker.why_unavailable(name) for name in precond.names()}
 
     def draw(self) -> None:
         """The whole panel."""

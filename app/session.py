@@ -16,6 +16,7 @@ from app import state
 from app.solving import Choice, PressureSolve
 from app.state import SavedState
 from app.tally import Tally, fell_back
+from precond.htp import anatomy
 from sim.frame import STAGES, Controls, Frame, Stroke
 from sim.grid import Grid
 from sim.layout import Scene
@@ -53,6 +54,8 @@ class Snapshot:
     steps_per_second: float  # pressure solves per second of wall clock
     frames_per_second: float  # output frames per second of wall clock
     fallback: str = ""  # one sentence when the last frame needed another preconditioner
+    acting: str = ""  # the method that stands in for the chosen one, else the chosen one
+    tile: anatomy.Tile | None = None  # that the user has picked
 
 
 @dataclass
@@ -109,6 +112,7 @@ class Session:
         self.pace = Pace()
         self._strokes.clear()
         self.last = self.simulation.frame()
+        self._tile: anatomy.Tile | None = None
 
     def step(self) -> Frame:
         """One output frame with the present settings and the strokes since the last."""
@@ -120,6 +124,7 @@ class Session:
         frame = self.simulation.step(FRAME_DT, Controls(self.gravity, self.densities, strokes))
         if self.total is not None:
             self.total.add(frame, time.perf_counter() - start, compiling=self.frames == 0)
+            self.total.notice = self.solve.notice or self.total.notice
         self.frames += 1
         self.last = frame
         solutions = frame.stats.solutions
@@ -150,6 +155,8 @@ class Session:
             steps_per_second=steps,
             frames_per_second=frames,
             fallback=fallback_sentence(solutions),
+            acting=self.solve.acting,
+            tile=None if self._tile is None else self.solve.with_functions(self._tile),
         )
 
     # What the user can do ------------------------------------------------------------------------------------------
@@ -165,6 +172,12 @@ class Session:
     def stroke(self, stroke: Stroke) -> None:
         """Adds a stroke of the brush to the next frame; the oldest give way when a slow solver lets too many gather."""
         self._strokes = [*self._strokes, stroke][-STROKES:]
+
+    def pick_tile(self, x: float, y: float) -> None:
+        """Has snapshots hold the functions of the tile at that place [m]."""
+        grid = self.simulation.grid
+        row, column = (min(max(int(place / grid.dx), 0), n - 1) for place, n in ((y, grid.ny), (x, grid.nx)))
+        self._tile = anatomy.tile_at(*grid.shape, row, column)
 
     def reset(self) -> None:
         """Back to time zero; gravity and densities stay as the user has set them."""

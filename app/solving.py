@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 import precond
+from precond.htp import anatomy
 from precond.registry import entry
 
 
@@ -57,6 +58,27 @@ class PressureSolve:
         if self.cancelled.is_set():  # the answer is not one to go on with
             raise Cancelled
         return solution
+
+    @property
+    def notice(self) -> str:
+        """Why another method stands in for the chosen one, one sentence; empty where it does not."""
+        solver = self._solvers.get(self.choice.precond)
+        return solver.notice if solver else ""
+
+    @property
+    def acting(self) -> str:
+        """The method whose M is in use: the chosen one, or the one that stands in for it."""
+        solver = self._solvers.get(self.choice.precond)
+        return solver.acting if solver else self.choice.precond
+
+    def why_unavailable(self, name: str) -> str | None:
+        """None if the method can be chosen, else a sentence; with weights at hand no file needs to be there."""
+        return None if self._weights and entry(name).takes_weights else precond.why_unavailable(name)
+
+    def with_functions(self, tile: anatomy.Tile) -> anatomy.Tile:
+        """The tile with its functions in the last solve, if the chosen method has any. For the thread that solves."""
+        solver = self._solvers.get(self.choice.precond)
+        return anatomy.with_functions(tile, solver.preconditioner) if solver else tile
 
     def _solver(self, name: str, system: precond.PoissonSystem) -> precond.Solver:
         if name not in self._solvers:

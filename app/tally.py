@@ -38,6 +38,7 @@ class Tally:
     speed_max: float = 0.0
     fractions_min: float = float("inf")
     fractions_max: float = float("-inf")
+    notice: str = ""  # why another method stood in for the one asked for
 
     def add(self, frame: Frame, seconds: float, compiling: bool = False) -> None:
         """Counts one output frame that took `seconds` of wall clock."""
@@ -85,6 +86,7 @@ class Tally:
             "fractions_min": self.fractions_min if self.frames else None,
             "fractions_max": self.fractions_max if self.frames else None,
             "speed_max": self.speed_max,
+            **({"notice": self.notice} if self.notice else {}),
         }
 
 

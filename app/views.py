@@ -14,13 +14,17 @@ from sim.grid import Grid
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at a frame. `field` gives (ny, nx) at cell centres; None is the fluid in its own colours."""
+    """One way to look at a frame. `field` gives (ny, nx) at cell centres; None is the fluid in its own colours.
+
+    tiles: with the hierarchy of the preconditioners `htp` and `hierarchy` drawn over it.
+    """
 
     name: str
     unit: str
     colormap: str
     signed: bool = False  # the range is symmetric about zero
     field: Callable[[Frame, Grid], np.ndarray] | None = None
+    tiles: bool = False
 
 
 def density(frame: Frame, grid: Grid) -> np.ndarray:
@@ -57,6 +61,7 @@ VIEWS = (
     View("speed", "m/s", "ember", field=speed),
     View("vorticity", "1/s", "balance", signed=True, field=vorticity),
     View("divergence", "1/s", "balance", signed=True, field=divergence),
+    View("tiles", "", "depth", tiles=True),
 )
 
 

@@ -40,6 +40,7 @@ class Worker(threading.Thread):
         self._single_steps = 0
         self._session: Session | None = None
         self._refresh = False
+        self._said = ""  # about a method that stands in
         self.paused = paused
         self.snapshot: Snapshot | None = None
         self.notice: Notice | None = None
@@ -62,6 +63,10 @@ class Worker(threading.Thread):
     def choice(self) -> Choice:
         """What the next pressure solve will use."""
         return self._solve.choice
+
+    def why_unavailable(self, name: str) -> str | None:
+        """None if that preconditioner can be chosen, else a sentence."""
+        return self._solve.why_unavailable(name)
 
     def set_paused(self, paused: bool) -> None:
         """Stops after the frame under way, or goes on."""
@@ -143,6 +148,10 @@ class Worker(threading.Thread):
             self.say(f"{error} - paused, press R to start again")
             log_unexpected(error)
             return
+        if self._solve.notice != self._said:
+            self._said = self._solve.notice
+            if self._said:
+                self.say(self._said)
         for text in frame.stats.notices:
             self.say(text)
         if self._solve.failure:

@@ -13,6 +13,9 @@ Set `flexible = True` on the class if M is not quite linear, or changes between 
 network that normalises its input): the solver then uses flexible conjugate gradients. It must still be near to one
 symmetric positive definite map.
 
+Two more are optional: observe(iterations) is called after every solve, forget() asks to start the next setup from
+nothing, as on a first frame.
+
 Set `capturable = True` on the class if apply neither waits for the device nor allocates outside torch, so that a GPU
 may replay it from a CUDA graph.
 """
@@ -33,6 +36,9 @@ from .dct import Dct
 from .dilu import Dilu
 from .dilu_natural import DiluNatural
 from .direct import Direct
+from .htp import method as htp
+from .htp.hierarchy import Hierarchy, Polynomials
+from .htp_paper import method as htp_paper
 from .ic0 import Ic0
 from .jacobi import Jacobi
 from .multigrid import Multigrid
@@ -58,11 +64,15 @@ def _needs_scipy() -> str | None:
 
 @dataclass(frozen=True)
 class Entry:
-    """One method: how to make it, whether its factory takes weights=..., and why it may be missing here."""
+    """One method: how to make it, whether its factory takes weights=..., and why it may be missing here.
+
+    stand_in: who takes its place, and says so, when only the weights that come with the program are missing.
+    """
 
     factory: Callable[..., Any]
     takes_weights: bool = False
     why_unavailable: Callable[[], str | None] = _always
+    stand_in: str | None = None
 
 
 BUILT_IN = {
@@ -70,6 +80,10 @@ BUILT_IN = {
     "jacobi": Entry(Jacobi),
     "dilu": Entry(Dilu),
     "multigrid": Entry(Multigrid),
+    "htp-paper": Entry(htp_paper.HtpPaper, takes_weights=True, why_unavailable=htp_paper.why_unavailable),
+    "htp": Entry(htp.Htp, takes_weights=True, why_unavailable=htp.why_unavailable, stand_in="hierarchy"),
+    "hierarchy": Entry(Hierarchy),
+    "polynomials": Entry(Polynomials),
     "dct": Entry(Dct),
     "dilu-natural": Entry(DiluNatural, why_unavailable=_needs_scipy),
     "ic0": Entry(Ic0, why_unavailable=_needs_scipy),

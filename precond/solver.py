@@ -64,7 +64,8 @@ class Solver:
 
         name: one of precond.names().  device: "auto" (CUDA where torch sees it), "cpu" or "cuda".
         fallback: names tried in order, for one solve only, when the named one is INDEFINITE, NOT_FINITE or STAGNATED.
-        weights: path or "random:SEED", for methods that have weights.
+        weights: path or "random:SEED", for methods that have weights. Where only the weights that come with the
+        program are missing, another method stands in: `notice` then says which and why, and Solutions bear its name.
         update: "plain" or "flexible" conjugate gradients (for an M that is not one fixed linear map; costs one vector
         and one dot product), "auto": flexible where the preconditioner asks for it by its attribute `flexible`.
         Raises ValueError for unknown or unavailable names, devices and superfluous weights, TypeError for wrong types.
@@ -73,13 +74,17 @@ class Solver:
             raise TypeError(f"system is a {type(system).__name__}; pass a precond.PoissonSystem.")
         if isinstance(fallback, str) or not isinstance(fallback, Sequence):
             raise TypeError(f"fallback is {fallback!r}; pass a sequence of names such as ('jacobi',).")
+        entry = registry.entry(name)
+        if weights is not None and not entry.takes_weights:
+            raise ValueError(f"weights is {weights!r} but {name!r} has none; leave weights out.")
+        self.name, self.weights, self.acting, self.notice = name, weights, name, ""
         for method in (name, *fallback):
             reason = registry.why_unavailable(method)
-            if reason is not None:
+            if reason is None or (method == name and weights is not None):
+                continue
+            if method != name or entry.stand_in is None:
                 raise ValueError(f"The preconditioner {method!r} is not available: {reason}")
-        if weights is not None and not registry.entry(name).takes_weights:
-            raise ValueError(f"weights is {weights!r} but {name!r} has none; leave weights out.")
-        self.name, self.weights = name, weights
+            self.acting, self.notice = entry.stand_in, f"{entry.stand_in!r} stands in for {name!r}: {reason}"
         self.update = checks.choice(update, "update", UPDATES)
         self.fallback = tuple(dict.fromkeys(method for method in fallback if method != name))
         self.device = checks.device(device)
@@ -146,7 +151,7 @@ class Solver:
 
         attempts: list[tuple[str, Status, int]] = []
         best: tuple[str, Outcome] | None = None
-        for name in (self.name, *self.fallback):
+        for name in (self.acting, *self.fallback):
             M = self._method(name)
             M.setup(local)
             clock.lap("setup")
@@ -154,6 +159,8 @@ class Solver:
             flexible = bool(getattr(M, "flexible", False)) if self.update == "auto" else self.update == "flexible"
             outcome = self._pcg.solve(M, project, projected, start, tolerance, limit, give_up, flexible)
             clock.lap("solve")
+            if hasattr(M, "observe"):
+                M.observe(outcome.iterations)
             attempts.append((name, outcome.status, outcome.iterations))
             if best is None or outcome.status == Status.CONVERGED or outcome.residual < best[1].residual:
                 best = (name, outcome)
@@ -180,12 +187,23 @@ class Solver:
         field = checks.field(r, "r", self._system.shape)
         with suited(self.device, field.numel()):
             local = self._refresh(self._system)
-            M = self._method(self.name)
+            M = self._method(self.acting)
             M.setup(local)
             clean = local.project(field.to(self.device))
             out = torch.zeros_like(clean)
             M.apply(clean, out)
             return local.project(out).to(field.device)
+
+    @property
+    def preconditioner(self) -> Preconditioner | None:
+        """M as it was last set up, to look at; None before the first solve."""
+        return self._methods.get(self.acting)
+
+    def forget(self) -> None:
+        """Let every preconditioner start its next setup from nothing, as on a first frame: for honest cold timings."""
+        for M in self._methods.values():
+            if hasattr(M, "forget"):
+                M.forget()
 
     def _allocate(self, system: PoissonSystem) -> None:
         self._local = PoissonSystem.empty(*system.shape, device=self.device)

@@ -152,7 +152,7 @@ class Truth:
 def campaign(
     count: int,
     seed: int = 0,
-    methods: Sequence[str] = ("multigrid", "jacobi", "dilu"),
+    methods: Sequence[str] = ("multigrid", "hierarchy", "jacobi", "dilu"),
     progress: Callable[[int], object] | None = None,
 ) -> Report:
     """Solve `count` random systems, seeds seed .. seed + count - 1, with every method alone, and judge every answer.

@@ -9,6 +9,7 @@ import pytest
 
 from app.__main__ import main
 from app.arguments import options
+from precond import weights
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENE = (ROOT / "assets" / "scenes" / "dam-break.toml").read_text()
@@ -161,11 +162,20 @@ def test_defaults_are_those_of_the_documentation():
     given = options(["--headless"])
     assert (given.scene.name, given.preconds, given.tol, given.device, given.frames) == (
         "dam-break",
-        ("multigrid",),
+        ("htp",),
         1e-6,
         "auto",
         240,
     )
+
+
+def test_a_method_without_weights_is_refused_unless_another_stands_in_or_weights_are_given(
+    refused, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(weights, "models_dir", lambda: tmp_path)
+    assert "htp-paper" in refused("--headless", "--precond", "htp-paper")
+    for argv in (["--precond", "htp"], ["--precond", "htp-paper", "--weights", "random:1"]):
+        assert options(["--headless", *argv]).preconds == (argv[1],)
 
 
 def test_version_and_scenes_are_printed(capsys):

@@ -12,7 +12,7 @@ from app import headless, journey, state
 from app.__main__ import main
 from app.session import FRAME_DT, Session
 from app.solving import Cancelled, Choice, PressureSolve
-from precond import recorded
+from precond import recorded, weights
 from sim.frame import Stroke
 from sim.scene import load
 
@@ -161,6 +161,67 @@ def test_settings_and_strokes_reach_the_fluid_and_reset_keeps_settings():
     assert (running.gravity, running.densities) == (0.5, (1000.0, 2.0))
 
 
+@pytest.fixture
+def without_weights(monkeypatch, tmp_path):
+    """As if no weights had come with the program."""
+    (tmp_path / "models").mkdir()
+    monkeypatch.setattr(weights, "models_dir", lambda: tmp_path / "models")
+
+
+def test_without_weights_another_method_stands_in_and_says_so(without_weights, tmp_path, capsys):
+    out = tmp_path / "run.json"
+    argv = ["--headless", "--grid", "32x32", "--frames", "2", "--precond", "htp,jacobi", "--json", str(out)]
+    assert main(argv) == 0
+    numbers = json.loads(out.read_text())
+    htp, jacobi = numbers["panes"]
+    assert (htp["precond"], jacobi["precond"]) == ("htp", "jacobi")
+    assert "'hierarchy' stands in for 'htp'" in htp["notice"]
+    assert "notice" not in jacobi
+    assert numbers["notice"] == htp["notice"]
+    assert htp["fallbacks"] == htp["failures"] == 0
+    assert capsys.readouterr().out.count("note: 'hierarchy' stands in for 'htp'") == 1
+
+
+def test_given_weights_need_no_stand_in(without_weights, tmp_path, capsys):
+    out = tmp_path / "run.json"
+    argv = ["--headless", "--grid", "32x32", "--frames", "1", "--weights", "random:1", "--json", str(out)]
+    assert main(argv) == 0
+    numbers = json.loads(out.read_text())
+    assert numbers["precond"] == "htp"
+    assert "notice" not in numbers
+    assert numbers["inference_ms_mean"] >= 0
+    assert "note:" not in capsys.readouterr().out
+
+
+def test_a_snapshot_tells_who_acts(without_weights):
+    running = session(precond="htp")
+    running.step()
+    assert running.solve.notice
+    assert (running.snapshot().choice.precond, running.snapshot().acting) == ("htp", "hierarchy")
+    assert running.solve.why_unavailable("htp")
+    assert running.solve.why_unavailable("hierarchy") is None
+    assert PressureSolve(Choice("htp", 1e-6), weights="random:1").why_unavailable("htp") is None
+
+
+def test_a_picked_tile_shows_the_functions_of_the_last_solve():
+    running = session(precond="hierarchy")
+    dx = running.simulation.grid.dx
+    running.pick_tile(9.5 * dx, 30.5 * dx)
+    before = running.snapshot().tile
+    assert (before.row, before.column, before.functions) == (24, 8, None)
+    running.step()
+    functions = running.snapshot().tile.functions
+    assert functions.shape == (8, 8, 8)
+    assert np.ptp(functions[0]) < 1e-4
+    running.solve.choice = Choice("jacobi", 1e-6)
+    running.step()
+    assert running.snapshot().tile.functions is None
+    running.pick_tile(1e9, -1.0)  # outside: the nearest
+    assert (running.snapshot().tile.row, running.snapshot().tile.column) == (0, 24)
+    running.reset()
+    assert running.snapshot().tile is None
+
+
 def test_a_cancelled_solve_stops_within_the_frame():
     running = session()
     running.solve.cancelled.set()
@@ -196,7 +257,7 @@ def test_dumped_systems_are_those_that_were_solved(dumped, monkeypatch):
         assert all(map(torch.equal, (system.beta_x, system.beta_y, b), expected))
     about = recorded.about(folder)
     assert (about["scene"], about["grid"], about["tol"]) == ("dam-break", [32, 32], 1e-7)
-    assert (about["solves"], about["precond"]) == (len(files), "multigrid")
+    assert (about["solves"], about["precond"]) == (len(files), "htp")
     assert "--dump-systems" in about["command"]
     assert sum(about["dt"]) == pytest.approx(2 / 60, rel=1e-12)
     assert sorted(set(about["frame"])) == [0, 1]

@@ -115,6 +115,55 @@ def test_ranges_are_symmetric_for_signed_fields_and_never_empty():
     assert eased(shown, Range(0, 20)).high == 20
 
 
+class Ink:
+    """A draw list that keeps what is drawn."""
+
+    def __init__(self):
+        self.lines, self.frames, self.squares = [], [], []
+
+    def add_line(self, start, end, shade, width):
+        self.lines.append((start, end, width))
+
+    def add_rect(self, low, high, *_):
+        self.frames.append((low, high))
+
+    def add_rect_filled(self, low, high, shade):
+        self.squares.append((low, high, shade))
+
+
+def test_tiles_are_drawn_the_heavier_the_coarser_and_too_fine_ones_not_at_all():
+    pytest.importorskip("imgui_bundle")
+    from app import tiles
+    from precond.htp import anatomy
+
+    ink = Ink()
+    tiles.draw_edges(ink, (96, 128), anatomy.tile_at(96, 128, 20, 30), (10, 20), (1280, 960))
+    upright = {start[0]: width for start, end, width in ink.lines if start[0] == end[0]}
+    assert sorted(upright) == [10 + 80 * k for k in range(1, 16)]
+    assert upright[10 + 80] < upright[10 + 160] < upright[10 + 320]
+    assert ink.frames == [((10 + 240, 20 + 960 - 240), (10 + 320, 20 + 960 - 160))]
+    few = Ink()
+    tiles.draw_edges(few, (96, 128), None, (0, 0), (64, 48))  # half a pixel a cell
+    assert not few.frames
+    assert {start[0] for start, end, _ in few.lines if start[0] == end[0]} == {8 * k for k in range(1, 8)}
+
+
+def test_functions_are_drawn_upright_with_solids_as_stone():
+    pytest.importorskip("imgui_bundle")
+    from app import tiles
+
+    functions = np.zeros((8, 8, 8))
+    functions[0, 0], functions[1, 7, 7] = 1.0, np.nan
+    ink = Ink()
+    tiles.draw_functions(ink, functions, (0, 0))
+    shades = tiles.palette()
+    assert len(ink.squares) == 8 * 64
+    low = [square for square in ink.squares[:64] if square[2] == shades[255]]
+    assert {low[1] for low, _, _ in low} == {7 * tiles.CELL}, "row 0 is at the bottom"
+    (stone,) = [square for square in ink.squares if square[2] == shades[256]]
+    assert stone[0] == (10 + tiles.PICTURE + tiles.GAP + 7 * tiles.CELL, 0)
+
+
 def test_a_recording_plays_back_whole(tmp_path):
     path = tmp_path / "film.mp4"
     path.write_bytes(b"older film")

@@ -39,6 +39,14 @@ until(lambda: worker.snapshot.frames == 2)
 assert worker.snapshot.frame.time > then
 assert worker.snapshot.frame.stats.solutions[-1].preconditioner_used == "multigrid"
 
+worker.submit(Session.pick_tile, 0.1, 0.1)
+until(lambda: worker.snapshot.tile is not None)
+assert worker.snapshot.tile.functions is None, "multigrid has no tiles"
+worker.choose(Choice("hierarchy", 1e-5))
+worker.step_once()
+until(lambda: worker.snapshot.tile.functions is not None)
+assert worker.snapshot.tile.functions.shape == (8, 8, 8)
+
 start, frames = time.monotonic(), worker.snapshot.frames
 worker.set_paused(False)
 time.sleep(0.5)

@@ -9,7 +9,8 @@ import precond
 from precond import PoissonSystem, Solver, Status, amg, problems
 from precond.nystrom import Nystrom
 
-METHODS = [name for name in precond.names() if precond.why_unavailable(name) is None]
+# htp-paper has laws of its own, see test_precond_htp_paper.py: nothing keeps it positive definite
+METHODS = [name for name in precond.names() if precond.why_unavailable(name) is None and name != "htp-paper"]
 CASES = [
     (kind, cells, contrast, solids, open_top)
     for kind in problems.KINDS

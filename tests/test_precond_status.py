@@ -8,7 +8,8 @@ import torch
 import precond
 from precond import PoissonSystem, Solver, Status, problems, registry
 
-BUILT_IN = [name for name in precond.names() if precond.why_unavailable(name) is None]
+# htp-paper has laws of its own, see test_precond_htp_paper.py: nothing keeps it positive definite
+BUILT_IN = [name for name in precond.names() if precond.why_unavailable(name) is None and name != "htp-paper"]
 
 
 def blobs(cells=256, seed=0, **options):

@@ -13,10 +13,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from ..commandline import RUN_TIME, Refusal, write_json
 from ..recorded import sequence
-from . import contest, paper, recordings, report
+from . import contest, paper, recordings, report, suites
 from .arguments import Options, options
 from .machine import commit, machine
-from .suites import SUITES
 
 FRAMES = 20
 
@@ -46,9 +45,9 @@ def measure(chosen: Options, given: Sequence[str]) -> dict[str, Any]:
     """The results as --json writes them."""
     rows: list[report.Row] = []
     curves: list[dict[str, Any]] = []
-    parts = (
-        [options([*part, *given_besides_suite(given)]) for part in SUITES[chosen.suite]] if chosen.suite else [chosen]
-    )
+    parts = [chosen]
+    if chosen.suite:
+        parts = [options(line) for line in suites.parts(chosen.suite, given_besides_suite(given))]
     for part in parts:
         for group, run in groups(part):
             runs = run()

@@ -108,11 +108,9 @@ def options(argv: Sequence[str]) -> Options:
     if len(sources) > 1:
         raise Refusal(f"{' and '.join(sources)} exclude each other: give one of them")
     check_device(given.device)
-    methods = methods_of(given.methods, given.paper)
-    if given.weights and not any(m not in OUTSIDE and registry.entry(m).takes_weights for m in methods):
-        raise Refusal(f"--weights {given.weights!r} is of no use to --methods {','.join(methods)}: leave it out")
-    if given.weights and not given.weights.startswith("random:") and not Path(given.weights).is_file():
-        raise Refusal(f"--weights {given.weights!r} is not a file: give a file of weights or random:SEED")
+    methods = methods_of(given.methods, given.paper, bool(given.weights))
+    if given.weights:
+        check_weights(given.weights, methods)
     if given.suite is not None and given.suite not in SUITES:
         raise Refusal(f"--suite {given.suite!r} is unknown: choose one of {', '.join(SUITES)}")
     rtol = positive(given.rtol, "--rtol")
@@ -156,8 +154,8 @@ def sizes_of(text: str | None, published: bool) -> tuple[int, ...]:
     return tuple(whole(part, "--sizes", 1, LARGEST) for part in text.split(","))
 
 
-def methods_of(text: str | None, published: bool) -> tuple[str, ...]:
-    """Names of preconditioners and of outside solvers, each known and available."""
+def methods_of(text: str | None, published: bool, weights: bool) -> tuple[str, ...]:
+    """Names of preconditioners and of outside solvers, each known and available. weights: whether some are given."""
     known = (*registry.names(), *OUTSIDE)
     if text is None or text == "all":
         pool = paper.METHODS if published else known if text else DEFAULT_METHODS
@@ -169,9 +167,28 @@ def methods_of(text: str | None, published: bool) -> tuple[str, ...]:
         if published and name not in paper.METHODS:
             raise Refusal(f"--methods {name!r} has no row under --paper: choose from {', '.join(paper.METHODS)}")
         reason = why_unavailable(name)
-        if reason is not None:
+        if reason is not None and not (weights and takes_weights(name)):
             raise Refusal(f"--methods {name!r} is not available: {reason}")
     return chosen
+
+
+def takes_weights(name: str) -> bool:
+    """Whether the method is a learned one."""
+    return name not in OUTSIDE and registry.entry(name).takes_weights
+
+
+def check_weights(weights: str, methods: tuple[str, ...]) -> None:
+    """Refuses weights that none of the methods, or not every learned one of them, can use."""
+    learned = [name for name in methods if takes_weights(name)]
+    if not learned:
+        raise Refusal(f"--weights {weights!r} is of no use to --methods {','.join(methods)}: leave it out")
+    if not weights.startswith("random:") and not Path(weights).is_file():
+        raise Refusal(f"--weights {weights!r} is not a file: give a file of weights or random:SEED")
+    for name in learned:
+        try:
+            registry.entry(name).factory(weights=weights)
+        except ValueError as error:
+            raise Refusal(f"--weights {weights!r} cannot be used by --methods {name}: {error}") from None
 
 
 def why_unavailable(name: str) -> str | None:

@@ -109,7 +109,7 @@ def contest(
     runs: dict[str, list[Run]] = {method: [] for method in methods}
     last: dict[str, torch.Tensor | None] = dict.fromkeys(methods)
     first = group.cases[0].assemble()
-    contestants = {method: contestant(method, first, device, weights) for method in methods}
+    contestants = {method: contestant(method, first, device, weights, not group.warm) for method in methods}
     if not group.warm:
         for method, solve in contestants.items():
             each(method)
@@ -127,16 +127,25 @@ def contest(
 Solve = Callable[[PoissonSystem, torch.Tensor, float, int, "torch.Tensor | None"], Solution]
 
 
-def contestant(method: str, system: PoissonSystem, device: torch.device, weights: str | None) -> Solve:
-    """solve(system, b, rtol, max_iterations, x0) of a preconditioner, or of a library outside this project."""
+def contestant(
+    method: str, system: PoissonSystem, device: torch.device, weights: str | None, cold: bool = True
+) -> Solve:
+    """solve(system, b, rtol, max_iterations, x0) of a preconditioner, or of a library outside this project.
+
+    cold: nothing is kept from one solve to the next but buffers.
+    """
     if method in OUTSIDE:
         return OUTSIDE[method].solve
     own = weights if entry(method).takes_weights else None
     solver = Solver(method, system, device=device, fallback=(), weights=own)
+    if solver.notice:
+        raise ValueError(solver.notice)
 
     def solve(
         system: PoissonSystem, b: torch.Tensor, rtol: float, max_iterations: int, x0: torch.Tensor | None
     ) -> Solution:
+        if cold:
+            solver.forget()
         return solver.solve(system, b, rtol=rtol, max_iterations=max_iterations, x0=x0)
 
     return solve

@@ -125,7 +125,15 @@ def contest(methods: tuple[str, ...], frames: Group, device: torch.device, weigh
     return runs
 
 
-def _run(pcg: RecursivePCG, M: object, case: Case, device: torch.device) -> Run:
+def solved(M: object, frames: Group, device: torch.device, cap: int = CAP) -> list[Run]:
+    """One method, made already, on every frame; for training. A failure counts as the cap."""
+    shape = frames.cases[0].b.shape
+    with suited(device, shape.numel()):
+        pcg = RecursivePCG(shape[0], shape[1], device)
+        return [_run(pcg, M, case, device, cap) for case in frames.cases]
+
+
+def _run(pcg: RecursivePCG, M: object, case: Case, device: torch.device, cap: int = CAP) -> Run:
     clock = Clock(device)
     system = case.assemble()
     pcg.A.load(system.beta_x, system.beta_y)
@@ -133,10 +141,10 @@ def _run(pcg: RecursivePCG, M: object, case: Case, device: torch.device) -> Run:
     M.setup(system)  # type: ignore[attr-defined]
     clock.lap("setup")
     clock.set_apart(float(getattr(M, "inference_ms", 0.0)))
-    outcome: Outcome = pcg.solve(M, _nothing, case.b.reshape(-1), None, RTOL, CAP)  # type: ignore[arg-type]
+    outcome: Outcome = pcg.solve(M, _nothing, case.b.reshape(-1), None, RTOL, cap)  # type: ignore[arg-type]
     clock.lap("solve")
     stages = (clock.setup_ms, clock.inference_ms, clock.solve_ms)
-    iterations = outcome.iterations if outcome.status is Status.CONVERGED else CAP
+    iterations = outcome.iterations if outcome.status is Status.CONVERGED else cap
     return Run(outcome.status, iterations, outcome.residual, *stages, sum(stages), outcome.history)
 
 

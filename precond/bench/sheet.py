@@ -24,6 +24,7 @@ LOOKS = {
     "htp": ("#D55E00", "*"),
     "htp-paper": ("#CC6677", "P"),
     "hierarchy": ("#F2C14E", "P"),
+    "polynomials": ("#C9A66B", "d"),
     "dct": ("#56B4E9", "v"),
     "ic0": ("#117733", "<"),
     "amg-rs": ("#CC79A7", ">"),

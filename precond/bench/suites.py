@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from .. import registry
+from ..htp import ablations
+from .outside import OUTSIDE
+
 # Each entry is one run of the benchmark; what the user gives besides, such as --device or --frames, comes after it.
 SUITES: dict[str, tuple[tuple[str, ...], ...]] = {
     # rivals against the same methods of libraries that users have already
@@ -18,8 +24,31 @@ SUITES: dict[str, tuple[tuple[str, ...], ...]] = {
     # growth with the grid, 32x32 to 512x512
     "sizes": (
         ("--sizes", "1024,4096,16384,65536,262144", "--kind", "blobs", "--contrast", "100", "--rtol", "1e-6",
-         "--frames", "3", "--methods", "jacobi,dilu,multigrid,dct,amg-rs,amg-sa"),
+         "--frames", "3", "--methods", "jacobi,dilu,multigrid,hierarchy,htp,dct,amg-rs,amg-sa"),
+    ),
+    # the learned method with one thing changed at a time; see precond.htp.ablations
+    "ablations": (
+        ("--sizes", "4096,16384", "--kind", "barrier,blobs,spray,checker,filament", "--contrast", "100",
+         "--frames", "5", "--methods", "polynomials,hierarchy,htp"),
     ),
     # 2,000 random systems, every outcome checked by independent means; see precond.trust
     "trust": (),
 }  # fmt: skip
+
+
+def parts(name: str, besides: Sequence[str]) -> list[list[str]]:
+    """The command lines of a suite, each with the user's arguments after its own; methods that are missing left out."""
+    found = []
+    extra: list[str] = []
+    if name == "ablations":
+        for variant, factory in ablations.variants().items():
+            registry.register(variant, factory)
+            extra.append(variant)
+    for part in SUITES[name]:
+        line = list(part)
+        if "--methods" in line:
+            k = line.index("--methods") + 1
+            there = [m for m in line[k].split(",") if m in OUTSIDE or registry.why_unavailable(m) is None]
+            line[k] = ",".join(there + extra)
+        found.append([*line, *besides])
+    return found

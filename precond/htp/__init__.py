@@ -1,0 +1,1 @@
+"""HTP: a nested Galerkin preconditioner on dense tiles, with functions proposed by a transformer."""

@@ -1,0 +1,76 @@
+"""`hierarchy`: the nested Galerkin cycle whose functions are continued from polynomials; no network."""
+
+from __future__ import annotations
+
+import torch
+
+from ..system import PoissonSystem
+from . import blocks, galerkin
+from .cycle import VISITS, Cycle
+from .layout import CELLS, Layout
+
+FUNCTIONS = 8  # per tile and group: 6 take 2-4 iterations more, 4 take twice as many
+COARSEST = 128  # unknowns that are inverted densely: 0.5 ms, where 512 would take 13
+
+
+class Hierarchy:
+    """M = S C S with S = D^-1/2 and C the cycle over tiles of 8x8 cells, groups of 2x2 tiles, groups of groups, ...
+
+    Every tile and group is solved exactly; between them run Galerkin corrections in 8 functions each, namely the
+    solutions of A p = 0 inside whose values just outside are 1, x, y, xy, x^2, y^2, x^2 y, x y^2 (multiscale finite
+    elements: Hou and Wu 1997). Symmetric positive definite for every system. Float32 but for the densest block.
+    """
+
+    capturable = True
+    continued = True
+    functions, visits = FUNCTIONS, VISITS
+
+    def __init__(self) -> None:
+        self.constants: galerkin.Constants | None = None
+        self.cycle: Cycle | None = None
+        self.scale = torch.empty(0)
+
+    def setup(self, system: PoissonSystem) -> None:
+        """Invert the tiles that changed, continue their functions, and build the coarse operators."""
+        constants = self.constants or self._allocate(system)
+        self.cells = blocks.cells(system, constants.layout)
+        made = self._cycle(constants)
+        if self.cycle is not None and system.device.type == "cuda":
+            self.cycle.take(made)  # a captured graph reads these tensors where they are
+            self.scale.copy_(self.cells.scale.view(-1))
+        else:
+            self.cycle, self.scale = made, self.cells.scale.view(-1)
+
+    def forget(self) -> None:
+        """Start the next setup from nothing, as on a first frame."""
+        if self.constants is not None:
+            self.cache = galerkin.Cache(self.constants, self.continued)
+
+    def _cycle(self, constants: galerkin.Constants) -> Cycle:
+        tiles = self.cache.refresh(self.cells, self.polynomials)
+        return galerkin.cycle(self.cells, tiles, constants, continued=self.continued, visits=self.visits)
+
+    def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
+        """out = M r, shape (ny, nx), float64."""
+        assert self.cycle is not None
+        torch.mul(r.view(-1).take(self.taken), self.scale, out=self.scaled.view(-1))
+        z = self.cycle(self.scaled).view(-1) * self.scale
+        torch.take(z, self.place, out=self.natural)
+        out.view(-1).copy_(self.natural)
+
+    def _allocate(self, system: PoissonSystem) -> galerkin.Constants:
+        layout = Layout(*system.shape, self.functions, COARSEST, system.device)
+        self.constants = galerkin.Constants(layout, self.functions, system.device)
+        self.cache = galerkin.Cache(self.constants, self.continued)
+        self.polynomials = self.constants.ring.T[None]
+        self.place = layout.place
+        self.taken = layout.cell.view(-1).remainder(system.solid.numel())  # padding reads any cell and has scale 0
+        self.scaled = torch.zeros((layout.count, 1, CELLS), dtype=torch.float32, device=system.device)
+        self.natural = torch.zeros(self.place.shape, dtype=torch.float32, device=system.device)
+        return self.constants
+
+
+class Polynomials(Hierarchy):
+    """The same cycle on plain polynomials inside every block: shows what it is worth to continue them."""
+
+    continued = False

@@ -1,0 +1,121 @@
+"""`htp`: the hierarchy with functions proposed by a transformer. Algebra fresh every frame, network now and then."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+
+from .. import weights as files
+from ..system import PoissonSystem
+from . import galerkin
+from .cycle import Cycle
+from .hierarchy import FUNCTIONS, Hierarchy
+from .network import Config, Network, Places
+
+NAME = "htp"
+EVERY = 8  # solves between two runs of the network: functions that are 8 cells of motion old cost one iteration
+RISE = (
+    1.25  # ... or sooner, when a solve takes this many times what the first one after the last run took, and one more
+)
+
+
+def default_weights() -> Path:
+    """The weights that come with the program."""
+    return files.models_dir() / "htp.safetensors"
+
+
+def why_unavailable() -> str | None:
+    """None, or a sentence that says which file is missing."""
+    path = default_weights()
+    if path.is_file():
+        return None
+    return f"its weights {path.name!r} are not in {path.parent.name!r}; run 'python -m precond.train htp'."
+
+
+def load(weights: str | None) -> Network:
+    """The network of a file, of "random:SEED", or of the file that comes with the program. Raises ValueError."""
+    seed = None if weights is None else files.seed_of(weights)
+    if seed is not None:
+        return random(Config(), seed)
+    path = default_weights() if weights is None else Path(weights)
+    config, tensors = files.load(path, NAME)
+    try:
+        network = Network(Config(**config))
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError):
+        raise ValueError(
+            f"The weights {str(path)!r} cannot be used: no network has the configuration {config}."
+        ) from None
+    if network.config.functions != FUNCTIONS:
+        raise ValueError(f"The weights {str(path)!r} cannot be used: they have {network.config.functions} functions.")
+    files.matching(tensors, network.state_dict(), path)
+    network.load_state_dict(tensors)
+    return network
+
+
+def random(config: Config, seed: int) -> Network:
+    """A network that has learned nothing: every weight N(0, 1 / inputs), the last layers' too."""
+    generator = torch.Generator().manual_seed(seed)
+    network = Network(config)
+    with torch.no_grad():
+        for p in network.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator) / (p.shape[-1] if p.dim() > 1 else 10.0) ** 0.5)
+    return network
+
+
+class Htp(Hierarchy):
+    """The hierarchy whose functions are continued from polynomials plus what a network proposes around each block.
+
+    The continuation, all inverses and all couplings are computed from the frame's own coefficients, so M is symmetric
+    positive definite whatever the network says, and functions proposed some frames ago only cost iterations. The
+    network runs every EVERY solves, or when iterations rise; inference_ms is its time in the last setup.
+    """
+
+    def __init__(self, weights: str | Network | None = None, every: int = EVERY):
+        """weights: file, "random:SEED" or a network; None: the file that comes along. Raises ValueError."""
+        super().__init__()
+        self.network = weights if isinstance(weights, Network) else load(weights).requires_grad_(False)
+        self.every = every
+        self.inference_ms = 0.0
+        self.places: Places | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Start the next setup from nothing, as on a first frame."""
+        super().forget()
+        self.age, self.taken_now, self.taken_fresh = self.every, 0, 0
+
+    def observe(self, iterations: int) -> None:
+        """Told after every solve how many iterations it took."""
+        self.taken_now = iterations
+        if self.age == 1:
+            self.taken_fresh = iterations
+
+    def _cycle(self, constants: galerkin.Constants) -> Cycle:
+        self.inference_ms = 0.0
+        if self.age >= self.every or self.taken_now > RISE * self.taken_fresh + 1:
+            self._propose(constants)
+            self.age = 0
+        self.age += 1
+        tiles = self.cache.refresh(self.cells, self.traces)
+        return galerkin.cycle(self.cells, tiles, constants, self.corrections)
+
+    def _propose(self, constants: galerkin.Constants) -> None:
+        start = _now(self.cells.root.device)
+        with torch.no_grad():
+            traces, self.corrections = self.network(self.cells, constants.layout, self.places)
+        self.traces = self.polynomials + traces
+        self.inference_ms = 1000 * (_now(self.cells.root.device) - start)
+
+    def _allocate(self, system: PoissonSystem) -> galerkin.Constants:
+        constants = super()._allocate(system)
+        self.network.to(system.device)
+        self.places = Places(constants.layout, system.device)
+        return constants
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -1,0 +1,1 @@
+"""The Hierarchical Transformer Preconditioner as published (arXiv 2605.13343): a predicted hierarchical inverse."""

@@ -1,0 +1,1 @@
+"""`python -m precond.train METHOD`: trains a preconditioner's network."""
