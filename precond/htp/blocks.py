@@ -47,8 +47,9 @@ class Cells:
 
     def of(self, which: torch.Tensor) -> Cells:
         """These tiles only."""
-        parts: dict[str, Any] = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return replace(self, **{k: v[which] for k, v in parts.items() if isinstance(v, torch.Tensor)})
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        part: dict[str, Any] = {name: v[which] for name, v in values.items() if isinstance(v, torch.Tensor)}
+        return replace(self, **part)
 
 
 def cells(system: PoissonSystem, layout: Layout) -> Cells:
