@@ -291,7 +291,7 @@ BUDGETS = [
     ("hierarchy", "filament", 4096, 13), ("hierarchy", "checker", 4096, 26),
     ("htp", "barrier", 1024, 9), ("htp", "barrier", 4096, 9), ("htp", "barrier", 16384, 10),
     ("htp", "blobs", 4096, 10), ("htp", "spray", 16384, 11), ("htp", "filament", 16384, 16),
-    ("htp", "checker", 4096, 20),
+    ("htp", "checker", 4096, 22),
 ]  # fmt: skip
 
 
