@@ -120,6 +120,7 @@ class Session:
         torch.set_flush_denormal(
             True
         )  # by thread, and OpenGL drivers undo it: a float32 multigrid was 40 times slower without
+        self.solve.renew()
         start = time.perf_counter()
         frame = self.simulation.step(FRAME_DT, Controls(self.gravity, self.densities, strokes))
         if self.total is not None:

@@ -59,6 +59,11 @@ class PressureSolve:
             raise Cancelled
         return solution
 
+    def renew(self) -> None:
+        """Run networks in the next solve, so that a run continued from here does what an uninterrupted one does."""
+        for solver in self._solvers.values():
+            solver.renew()
+
     @property
     def notice(self) -> str:
         """Why another method stands in for the chosen one, one sentence; empty where it does not."""

@@ -199,6 +199,12 @@ class Solver:
         """M as it was last set up, to look at; None before the first solve."""
         return self._methods.get(self.acting)
 
+    def renew(self) -> None:
+        """Let learned methods run their networks in the next setup, so that what follows depends on it alone."""
+        for M in self._methods.values():
+            if hasattr(M, "renew"):
+                M.renew()
+
     def forget(self) -> None:
         """Let every preconditioner start its next setup from nothing, as on a first frame: for honest cold timings."""
         for M in self._methods.values():

@@ -86,6 +86,10 @@ class Htp(Hierarchy):
         super().forget()
         self.age, self.taken_now, self.taken_fresh = self.every, 0, 0
 
+    def renew(self) -> None:
+        """Run the network in the next setup, whatever its age."""
+        self.age = self.every
+
     def observe(self, iterations: int) -> None:
         """Told after every solve how many iterations it took."""
         self.taken_now = iterations
