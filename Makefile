@@ -16,7 +16,7 @@ run: $(READY)
 		$(PY) -m app; \
 	else \
 		echo "No display: rendering a short comparison to out/demo.mp4"; \
-		mkdir -p out && $(PY) -m app --headless --scene dam-break --precond jacobi,dilu,multigrid --frames 270 \
+		mkdir -p out && $(PY) -m app --headless --scene dam-break --precond jacobi,multigrid,htp --frames 270 \
 			--record out/demo.mp4 --json out/demo.json; \
 	fi
 
@@ -32,11 +32,13 @@ BENCH := $(PY) -m precond.bench
 
 bench: $(READY)
 	@mkdir -p out/bench
-	$(BENCH) --paper --json out/bench/paper.json
+	$(BENCH) --paper --methods none,jacobi,dilu --json out/bench/paper.json
+	$(BENCH) --paper --sizes 1024 --json out/bench/paper-htp-1024.json
 	$(BENCH) --sizes 1024,2048,4096,8192,16384 --json out/bench/barrier.json --plot out/bench/barrier
 	$(BENCH) --suite kinds --json out/bench/kinds.json --plot out/bench/kinds
 	$(BENCH) --suite sizes --json out/bench/sizes.json --plot out/bench/sizes
 	$(BENCH) --suite outside --json out/bench/outside.json
+	$(BENCH) --suite ablations --json out/bench/ablations.json
 	for scene in dam-break rising-bubble; do \
 		$(BENCH) --in-loop $$scene --rtol 1e-6 --json out/bench/in-loop-$$scene.json || exit 1; \
 	done
@@ -44,10 +46,11 @@ bench: $(READY)
 cuda: $(READY)
 	@mkdir -p out/cuda
 	$(PY) -m pytest tests/test_precond_*.py
-	$(BENCH) --device cuda --paper --json out/cuda/paper.json
-	$(BENCH) --device cuda --sizes 1024,2048,4096,8192,16384 --methods none,jacobi,dilu,multigrid,dct \
+	$(BENCH) --device cuda --paper --methods none,jacobi,dilu --json out/cuda/paper.json
+	$(BENCH) --device cuda --sizes 1024,2048,4096,8192,16384 --methods none,jacobi,dilu,multigrid,hierarchy,htp,dct \
 		--json out/cuda/barrier.json --plot out/cuda/barrier
-	$(BENCH) --device cuda --in-loop dam-break --rtol 1e-6 --methods jacobi,dilu,multigrid --json out/cuda/in-loop.json
+	$(BENCH) --device cuda --in-loop dam-break --rtol 1e-6 --methods jacobi,dilu,multigrid,hierarchy,htp \
+		--json out/cuda/in-loop.json
 
 # torch goes first and alone, so that nothing else picks another build of it.
 $(READY): pyproject.toml constraints.txt | system-libraries
