@@ -15,7 +15,7 @@ from .hierarchy import FUNCTIONS, Hierarchy
 from .network import Config, Network, Places
 
 NAME = "htp"
-EVERY = 8  # solves between two runs of the network: functions that are 8 cells of motion old cost one iteration
+EVERY = 16  # solves between two runs of the network: replayed scenes take as many iterations as with 8
 RISE = (
     1.25  # ... or sooner, when a solve takes this many times what the first one after the last run took, and one more
 )
