@@ -52,6 +52,7 @@ class Options:
     state: SavedState | None = None
     save_state: Path | None = None
     dump_systems: Path | None = None  # a folder
+    dump_every: int = 1  # solves
     command: str = ""  # as typed
 
 
@@ -89,6 +90,7 @@ def parser() -> Parser:
     p.add_argument(
         "--dump-systems", metavar="DIR", help="with --headless: record every pressure system in a new folder"
     )
+    p.add_argument("--dump-every", metavar="K", help="with --dump-systems: only the first of every K systems")
     p.add_argument("--list-scenes", action="store_true", help="print the scenes and exit")
     p.add_argument("--version", action="version", version=f"estuary {__version__}")
     return p
@@ -137,6 +139,8 @@ def options(argv: Sequence[str]) -> Options | None:
     dump_systems = path_of(given.dump_systems, "--dump-systems", "")
     if dump_systems is not None:
         check_dump(dump_systems, given.headless, outputs)
+    elif given.dump_every is not None:
+        raise Refusal("--dump-every thins out what is recorded: add --dump-systems DIR")
     return Options(
         scene=scene,
         grid=grid,
@@ -154,6 +158,7 @@ def options(argv: Sequence[str]) -> Options | None:
         state=saved,
         save_state=outputs["--save-state"],
         dump_systems=dump_systems,
+        dump_every=1 if given.dump_every is None else whole(given.dump_every, "--dump-every", 1),
         command=shlex.join(["python", "-m", "app", *argv]),
     )
 

@@ -1,4 +1,4 @@
-"""--dump-systems: every pressure system of a run goes to a folder before it is solved."""
+"""--dump-systems: the pressure systems of a run go to a folder before they are solved."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
 
 class Dump:
-    """solve(system, b, x0) for the simulation of a session: records the system, then solves it as the session does."""
+    """solve(system, b, x0) for the simulation of a session: records each `every`-th system, and solves as the session does."""
 
-    def __init__(self, session: Session, recording: Recording) -> None:
-        self._session, self._recording = session, recording
+    def __init__(self, session: Session, recording: Recording, every: int) -> None:
+        self._session, self._recording, self._every = session, recording, every
+        self._seen = 0
 
     def __call__(self, system: precond.PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> precond.Solution:
         recording, session = self._recording, self._session
+        wanted = self._seen % self._every == 0
+        self._seen += 1
         try:
-            recording.add(system, b, session.simulation.substep_dt, session.frames)
+            if wanted:
+                recording.add(system, b, session.simulation.substep_dt, session.frames)
         except OSError as error:  # a full disk ends the run as a failing solve would
             raise RuntimeError(
                 f"--dump-systems {str(recording.directory)!r} could not be written: {error.strerror or error}; "
@@ -35,7 +39,7 @@ class Dump:
 
 
 def start(session: Session, options: Options) -> None:
-    """Records every system that the session solves from now on. Raises Refusal."""
+    """Records the systems that the session solves from now on. Raises Refusal."""
     folder = options.dump_systems
     if folder is None:
         return
@@ -54,4 +58,4 @@ def start(session: Session, options: Options) -> None:
         raise Refusal(f"--dump-systems {str(folder)!r} cannot be written: {error.strerror or error}") from None
     except ValueError as error:  # filled since the command line was checked
         raise Refusal(f"--dump-systems: {error}") from None
-    simulation.solve = Dump(session, recording)
+    simulation.solve = Dump(session, recording, options.dump_every)

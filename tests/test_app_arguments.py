@@ -77,6 +77,8 @@ def refused(capsys):
         (["--dump-systems", str(ROOT / "README.md")], "README.md"),
         (["--dump-systems", str(ROOT / "assets")], "not empty"),
         (["--dump-systems", "new", "--json", "new"], "--json"),
+        (["--dump-every", "3"], "--dump-systems"),
+        (["--dump-systems", "new", "--dump-every", "0"], "--dump-every"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_line(refused, argv, offending):

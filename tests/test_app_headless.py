@@ -264,6 +264,16 @@ def test_dumped_systems_are_those_that_were_solved(dumped, monkeypatch):
     assert sorted(set(about["frame"])) == [0, 1]
 
 
+def test_every_third_system_is_dumped(dumped, tmp_path):
+    code, thinned = dumped("--dump-every", "3")
+    folder = tmp_path / "whole"
+    assert code == main(["--headless", "--grid", "32x32", "--frames", "2", "--dump-systems", str(folder)]) == 0
+    expected = [recorded.read(file)[1] for file in recorded.sequence(folder)[::3]]
+    got = [recorded.read(file)[1] for file in recorded.sequence(thinned)]
+    assert len(got) == len(expected) > 1
+    assert all(map(torch.equal, got, expected))
+
+
 def test_dumping_changes_nothing_in_the_run(dumped, tmp_path):
     plain, with_dump = tmp_path / "plain.npz", tmp_path / "with-dump.npz"
     assert main(["--headless", "--grid", "32x32", "--frames", "2", "--save-state", str(plain)]) == 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
-from .. import problems
+from .. import problems, recorded
 from ..pcg import PCG
 from ..system import PoissonSystem
 from ..train.losses import cosine_hutchinson, smoothed, sparse_approximate_inverse
@@ -25,6 +26,8 @@ from .network import Config, Network, Places
 SHAPES = ((64, 64), (64, 64), (32, 64), (64, 40), (46, 45), (96, 64), (128, 128))
 WEIGHT = {"barrier": 4, "closed": 1, "blobs": 3, "spray": 2, "checker": 2, "filament": 3}  # of a kind among the frames
 CONTRAST = (2.0, 1000.0)
+RECORDED = Path(__file__).resolve().parents[2] / "assets" / "frames" / "training"  # sequences of scenes of the app
+RECORDED_SHARE = 0.15  # of the frames
 PROBES, DEPTH = 8, 6  # probe k has gone k mod DEPTH times through I - M A: what is left there is what M does not see
 
 
@@ -68,6 +71,25 @@ def random_system(rng: np.random.Generator, device: torch.device) -> PoissonSyst
     return PoissonSystem.from_density(
         torch.from_numpy(rho).to(device), solid=torch.from_numpy(solid).to(device), open_top=rng.uniform() < 0.15
     )
+
+
+def recorded_system(rng: np.random.Generator, device: torch.device) -> PoissonSystem:
+    """One of the recorded systems, turned and mirrored unless its top is open."""
+    system = pool()[rng.integers(len(pool()))]
+    x, y, solid = system.beta_x, system.beta_y, system.solid
+    if not system.open_top:
+        flipped = [axis for axis in (0, 1) if rng.integers(2)]
+        x, y, solid = (field.flip(flipped) for field in (x, y, solid))
+        if rng.integers(2):
+            x, y, solid = y.T, x.T, solid.T
+    return PoissonSystem.from_faces(x.to(device), y.to(device), system.open_top, solid.to(device))
+
+
+@cache
+def pool() -> list[PoissonSystem]:
+    """The recorded systems that come with the program."""
+    folders = sorted(folder for folder in RECORDED.glob("*") if folder.is_dir())
+    return [recorded.read(file)[0] for folder in folders for file in recorded.sequence(folder)]
 
 
 def prepared(system: PoissonSystem, grids: Grids) -> Frame:
@@ -205,9 +227,11 @@ class HtpTrainee:
         self, config: Preset, rng: np.random.Generator, step: int, device: torch.device
     ) -> list[tuple[Frame, torch.Tensor]]:
         """Frames, each with its probes (T, p, 64)."""
-        frames = [
-            prepared(random_system(rng, device), grids(config.model.functions, device)) for _ in range(config.batch)
-        ]
+        table = grids(config.model.functions, device)
+        frames = []
+        for _ in range(config.batch):
+            made = recorded_system if rng.uniform() < RECORDED_SHARE and pool() else random_system
+            frames.append(prepared(made(rng, device), table))
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         shapes = [(frame.cells.root.shape[0], PROBES, CELLS) for frame in frames]
         return [(frame, torch.randn(s, generator=generator).to(device)) for frame, s in zip(frames, shapes)]
@@ -238,7 +262,7 @@ class HtpTrainee:
             "shapes": [list(shape) for shape in SHAPES],
             "weight_of_kind": WEIGHT,
             "contrast": list(CONTRAST),
-            "recorded simulations": "none: every scene of the benchmark is unseen",
+            "recorded": f"{RECORDED_SHARE:.0%} of the frames: {len(pool())} systems of other scenes than the benchmark's",
             "held_out_seeds": [HELD_OUT_SEED, HELD_OUT_SEED + HELD_OUT - 1],
             "test_seeds": [TEST_SEED, TEST_SEED + 4],
             "preset": asdict(config),
