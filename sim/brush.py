@@ -2,7 +2,7 @@
 
 import taichi as ti
 
-from sim.plic import Array2, Mask2
+from sim.plic import Array2, Array3, Mask2
 
 
 @ti.func
@@ -46,30 +46,33 @@ def push(
 
 @ti.kernel
 def pour(
-    f: Array2, solid: Mask2, x0: ti.f64, y0: ti.f64, x1: ti.f64, y1: ti.f64, radius: ti.f64, target: ti.f64, dx: ti.f64
+    F: Array3, solid: Mask2, x0: ti.f64, y0: ti.f64, x1: ti.f64, y1: ti.f64, radius: ti.f64, phase: ti.i32, dx: ti.f64
 ):
-    """Replace the fluid in the capsule by the phase of fraction `target` (1: phase 0, 0: the other).
+    """Replace the fluid in the capsule by this phase.
 
     The edge is one cell wide, so that what is poured is round.
     """
-    for j in range(f.shape[0]):
-        for i in range(f.shape[1]):
+    for j in range(F.shape[1]):
+        for i in range(F.shape[2]):
             if solid[j, i] == 0:
                 r = distance((i + 0.5) * dx, (j + 0.5) * dx, x0, y0, x1, y1)
                 weight = ti.min(ti.max((radius - r) / dx + 0.5, 0.0), 1.0)
-                f[j, i] += weight * (target - f[j, i])
+                for k in range(F.shape[0]):
+                    target = 1.0 if k >= phase else 0.0
+                    F[k, j, i] += weight * (target - F[k, j, i])
 
 
 @ti.kernel
 def wall(
-    f: Array2, solid: Mask2, x0: ti.f64, y0: ti.f64, x1: ti.f64, y1: ti.f64, radius: ti.f64, state: ti.i32, dx: ti.f64
+    F: Array3, solid: Mask2, x0: ti.f64, y0: ti.f64, x1: ti.f64, y1: ti.f64, radius: ti.f64, state: ti.i32, dx: ti.f64
 ):
     """Make cells whose centre lies in the capsule wall (state 1), or fluid of the last phase (state 0)."""
-    for j in range(f.shape[0]):
-        for i in range(f.shape[1]):
+    for j in range(F.shape[1]):
+        for i in range(F.shape[2]):
             if distance((i + 0.5) * dx, (j + 0.5) * dx, x0, y0, x1, y1) < radius:
                 if state == 1:
                     solid[j, i] = ti.u8(1)
                 elif solid[j, i] != 0:
                     solid[j, i] = ti.u8(0)
-                    f[j, i] = 0.0
+                    for k in range(F.shape[0]):
+                        F[k, j, i] = 0.0

@@ -12,7 +12,10 @@ import torch
 STAGES = ("advect", "assemble", "setup", "inference", "solve", "project")
 """The stages of a step in their order; `Stats.ms` has one number [ms] for each."""
 
-TOOLS = ("push", "pour", "solid", "erase")
+LIMITS = ("frame", "courant", "gravity", "capillary")
+"""What may limit a sub-step: the time of the frame, the flow, what gravity adds to it, or capillary waves."""
+
+TOOLS = ("push", "pour", "solid", "erase", "drag")
 
 
 class Solution(Protocol):
@@ -40,6 +43,7 @@ class Stroke:
 
     push: the fluid in the capsule takes the velocity of the stroke (its length over the step's dt)
     pour: the cells take the phase `phase`;  solid: they become wall;  erase: wall becomes fluid of the last phase
+    drag: the wall that (x0, y0) lies in moves along, as far as the fluid around it can give way
     """
 
     tool: str
@@ -59,6 +63,7 @@ class Stroke:
 
 GRAVITY_MAX = 1e6  # [m/s^2] of either sign
 DENSITIES = (1e-6, 1e9)  # [kg/m^3]; beyond these sums of squares leave the range of float64
+VISCOSITY_MAX, TENSION_MAX = 1e9, 1e6  # [Pa s], [N/m]
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,20 @@ class Controls:
     gravity: float = 9.81  # [m/s^2], downwards
     densities: tuple[float, ...] = (1000.0, 10.0)  # [kg/m^3], one for each phase
     strokes: tuple[Stroke, ...] = ()
+    viscosities: tuple[float, ...] = ()  # dynamic [Pa s], one for each phase; empty: none is viscous
+    tensions: tuple[float, ...] = ()  # [N/m], one for each pair of phases as in sim.layout.pairs; empty: none
 
     def __post_init__(self) -> None:
+        count = len(self.densities)
+        for numbers, wanted, largest, name, unit in (
+            (self.viscosities, count, VISCOSITY_MAX, "viscosity", "Pa s"),
+            (self.tensions, count * (count - 1) // 2, TENSION_MAX, "surface tension", "N/m"),
+        ):
+            if len(numbers) not in (0, wanted):
+                raise ValueError(f"{len(numbers)} values of {name} are given where {wanted} are needed")
+            for number in numbers:
+                if not 0 <= number <= largest:
+                    raise ValueError(f"{name} {number} must lie in 0 to {largest:g} [{unit}]")
         if not abs(self.gravity) <= GRAVITY_MAX:
             raise ValueError(f"gravity {self.gravity} must lie within {GRAVITY_MAX:g} [m/s^2] of zero")
         for density in self.densities:
@@ -94,7 +111,8 @@ class Stats:
     courant: float  # largest sum over directions of |u| dt / dx of this frame's sub-steps
     volumes: tuple[float, ...]  # of each phase [m^2]
     volume_drift: float  # max over phases of |V - V(0) - ledger| / V(0)
-    energy: float  # kinetic + potential [J/m]
+    energy: float  # kinetic + potential + of surfaces [J/m]
+    limit: str = ""  # what kept the shortest sub-step of this frame short: one of LIMITS
     slowed: float = 0.0  # simulated seconds that this frame fell short of (sub-step cap reached)
     notices: tuple[str, ...] = ()  # sentences for the user
 

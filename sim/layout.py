@@ -6,7 +6,9 @@ same file serves every grid. Later shapes paint over earlier ones; what no shape
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
@@ -22,6 +24,7 @@ class Phase:
     name: str
     density: float  # [kg/m^3]
     color: tuple[float, float, float]  # linear 0..1
+    viscosity: float = 0.0  # dynamic [Pa s]
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,48 @@ class Barriers:
 
 
 @dataclass(frozen=True)
+class Tension:
+    """Surface tension [N/m] of the interface between two phases."""
+
+    between: tuple[str, str]
+    value: float
+
+
+SIDES = ("left", "right", "bottom", "top")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A part of a side of the domain, from start to end in fractions of it, through which fluid comes or goes.
+
+    An inlet brings `phase` at `speed` [m/s]; the outlets of a region share what its inlets bring.
+    """
+
+    side: str
+    start: float = 0.0
+    end: float = 1.0
+    phase: str = ""  # empty for an outlet
+    speed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Walls:
+    """Whether viscous fluid sticks to a wall ("no-slip") or glides along it ("slip")."""
+
+    left: str = "slip"
+    right: str = "slip"
+    bottom: str = "slip"
+    top: str = "slip"
+    solids: str = "slip"
+
+
+@dataclass(frozen=True)
 class Scene:
-    """A scene as read: the domain, its phases and what is where."""
+    """A scene as read: the domain, its phases and what is where.
+
+    Phases are nested: a thin layer between two phases is followed best when it also stands between them in this order,
+    as from the heaviest to the lightest.
+    """
 
     name: str
     title: str
@@ -70,12 +113,20 @@ class Scene:
     open_top: bool = False
     shapes: tuple[Shape, ...] = ()
     solids: tuple[Shape, ...] = ()
+    tensions: tuple[Tension, ...] = ()
+    walls: Walls = Walls()
+    openings: tuple[Opening, ...] = ()
     barriers: Barriers | None = None
     source: str = field(default="", repr=False)  # the toml it was read from, kept so that saved states stand alone
 
     def phase_index(self, name: str) -> int:
         """Position of the phase called `name`."""
         return [phase.name for phase in self.phases].index(name)
+
+    def tension_of_pairs(self) -> tuple[float, ...]:
+        """[N/m] of every pair of phases in the order of `pairs`; 0 where the scene gives none."""
+        given = {frozenset(tension.between): tension.value for tension in self.tensions}
+        return tuple(given.get(frozenset(pair), 0.0) for pair in combinations([p.name for p in self.phases], 2))
 
     def fractions(self, grid: Grid, seed: int = 0) -> np.ndarray:
         """Volume fraction of every phase in every cell at time zero, (phases, ny, nx), summing to 1."""
@@ -96,6 +147,11 @@ class Scene:
         for shape in self.solids:
             solid |= coverage(shape, grid) > 0.5
         return solid
+
+
+def pairs(count: int) -> Iterable[tuple[int, int]]:
+    """(0, 1), (0, 2), ..., (1, 2), ...: the order in which numbers of pairs of phases are listed."""
+    return combinations(range(count), 2)
 
 
 def coverage(shape: Shape, grid: Grid) -> np.ndarray:

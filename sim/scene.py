@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.frame import Controls
+from sim.frame import TENSION_MAX, Controls
 from sim.grid import Grid
-from sim.layout import Barriers, Phase, Scene, Shape
+from sim.layout import SIDES, Barriers, Opening, Phase, Scene, Shape, Tension, Walls
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,6 +21,7 @@ else:  # the same parser under its older name
 __all__ = ["FOLDER", "Scene", "SceneError", "load", "names", "parse"]
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "scenes"
+PHASES_MAX = 8  # what a colour scheme can tell apart
 KEYS_OF_KIND = {"box": {"start", "end"}, "disc": {"center", "radius"}, "pool": {"height", "amplitude", "waves"}}
 REQUIRED_OF_KIND = {"box": {"start", "end"}, "disc": {"center", "radius"}, "pool": {"height"}}
 
@@ -66,13 +67,19 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
     """A checked Scene from a parsed toml table. Raises ValueError naming the key at fault."""
     table = dict(table)
     phases = tuple(phase_from_table(entry) for entry in entries(table, "phases"))
-    if len(phases) != 2:
-        raise ValueError(f"key 'phases' must hold exactly 2 phases, not {len(phases)}")
+    if not 2 <= len(phases) <= PHASES_MAX:
+        raise ValueError(f"key 'phases' must hold 2 to {PHASES_MAX} phases, not {len(phases)}")
     phase_names = [phase.name for phase in phases]
     if len(set(phase_names)) < len(phase_names):
         raise ValueError(f"phase names {phase_names} must differ")
     shapes = tuple(shape_from_table(entry, phase_names) for entry in entries(table, "shapes", optional=True))
     solids = tuple(shape_from_table(entry, None) for entry in entries(table, "solids", optional=True))
+    tensions = tuple(tension_from_table(entry, phase_names) for entry in entries(table, "tensions", optional=True))
+    if len({frozenset(tension.between) for tension in tensions}) < len(tensions):
+        raise ValueError("key 'tensions' gives one pair of phases twice")
+    walls = walls_from_table(table.pop("walls", {}))
+    inlets = [opening_from_table(entry, phase_names) for entry in entries(table, "inlets", optional=True)]
+    outlets = [opening_from_table(entry, None) for entry in entries(table, "outlets", optional=True)]
     barriers = None
     if "barriers" in table:
         entry = checked(table.pop("barriers"), {"phase", "count", "seed"}, {"phase"}, "barriers")
@@ -88,10 +95,14 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
     height = number(table.get("height", 1.0), "height")
     Grid(int(rows), int(columns), height)
     gravity = number(table.get("gravity", 9.81), "gravity")
-    Controls(gravity, tuple(phase.density for phase in phases))
+    Controls(gravity, tuple(phase.density for phase in phases), (), tuple(phase.viscosity for phase in phases))
     open_top = table.get("open_top", False)
     if not isinstance(open_top, bool):
         raise ValueError(f"key 'open_top' must be true or false, not {open_top!r}")
+    if inlets and not (outlets or open_top):
+        raise ValueError("key 'inlets' needs a way out: add [[outlets]] or open_top = true")
+    if outlets and open_top:
+        raise ValueError("keys 'outlets' and 'open_top' exclude each other: leave one out")
     return Scene(
         name=name,
         title=text(table["title"], "title"),
@@ -103,13 +114,16 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
         open_top=open_top,
         shapes=shapes,
         solids=solids,
+        tensions=tensions,
+        walls=walls,
+        openings=(*inlets, *outlets),
         barriers=barriers,
     )
 
 
 def phase_from_table(entry: Any) -> Phase:
-    """Phase from {name, density, color = "#rrggbb"}."""
-    entry = checked(entry, {f.name for f in fields(Phase)}, {f.name for f in fields(Phase)}, "a phase")
+    """Phase from {name, density, color = "#rrggbb", viscosity = 0}."""
+    entry = checked(entry, {f.name for f in fields(Phase)}, {"name", "density", "color"}, "a phase")
     density = number(entry["density"], "density")
     if not density > 0:
         raise ValueError(f"density {density} of phase {entry['name']!r} must be positive [kg/m^3]")
@@ -120,7 +134,48 @@ def phase_from_table(entry: Any) -> Phase:
         red, green, blue = (int(color[k : k + 2], 16) / 255 for k in (1, 3, 5))
     except ValueError:
         raise ValueError(f"color {color!r} of phase {entry['name']!r} is not of the form '#rrggbb'") from None
-    return Phase(text(entry["name"], "name"), density, (red, green, blue))
+    return Phase(text(entry["name"], "name"), density, (red, green, blue), number(entry.get("viscosity", 0), "viscosity"))
+
+
+def tension_from_table(entry: Any, phase_names: list[str]) -> Tension:
+    """Tension from {between = [name, name], value}."""
+    entry = checked(entry, {"between", "value"}, {"between", "value"}, "a tension")
+    between = entry["between"]
+    if not (isinstance(between, list) and len(set(between)) == 2 and set(between) <= set(phase_names)):
+        raise ValueError(f"key 'between' of a tension must be two of {phase_names}, not {between!r}")
+    value = number(entry["value"], "value")
+    if not 0 <= value <= TENSION_MAX:
+        raise ValueError(f"key 'value' of a tension must lie in 0 to {TENSION_MAX:g} [N/m], not {value!r}")
+    return Tension((between[0], between[1]), value)
+
+
+def walls_from_table(entry: Any) -> Walls:
+    """Walls from {left, right, bottom, top, solids = "slip" or "no-slip"}."""
+    entry = checked(entry, {*SIDES, "solids"}, set(), "'walls'")
+    for key, value in entry.items():
+        if value not in ("slip", "no-slip"):
+            raise ValueError(f"key {key!r} of 'walls' is {value!r}: choose slip or no-slip")
+    return Walls(**entry)
+
+
+def opening_from_table(entry: Any, phase_names: list[str] | None) -> Opening:
+    """Opening from {side, start, end} of an outlet, and phase and speed of an inlet."""
+    more = set() if phase_names is None else {"phase", "speed"}
+    owner = "an outlet" if phase_names is None else "an inlet"
+    entry = checked(entry, {"side", "start", "end"} | more, {"side"} | more, owner)
+    if entry["side"] not in SIDES:
+        raise ValueError(f"key 'side' of {owner} is {entry['side']!r}: choose one of {', '.join(SIDES)}")
+    start, end = number(entry.get("start", 0), "start"), number(entry.get("end", 1), "end")
+    if not 0 <= start < end <= 1:
+        raise ValueError(f"{owner} must have 0 <= start < end <= 1, not {start} and {end}")
+    if phase_names is None:
+        return Opening(entry["side"], start, end)
+    if entry["phase"] not in phase_names:
+        raise ValueError(f"key 'phase' of {owner} names {entry['phase']!r}, which is not one of {phase_names}")
+    speed = number(entry["speed"], "speed")
+    if not speed > 0:
+        raise ValueError(f"key 'speed' of {owner} must be positive [m/s], not {speed}")
+    return Opening(entry["side"], start, end, entry["phase"], speed)
 
 
 def shape_from_table(entry: Any, phase_names: list[str] | None) -> Shape:

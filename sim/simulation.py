@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from precond.system import PoissonSystem
-from sim import advect, brush, plic, pressure, runtime, state
-from sim.frame import STAGES, Controls, Frame, Solution, Stats, Stroke
+from sim import advect, boundary, brush, plic, pressure, runtime, state, tension
+from sim.boundary import Body, Boundary
+from sim.frame import LIMITS, STAGES, Controls, Frame, Solution, Stats, Stroke
 from sim.grid import Grid
-from sim.layout import Scene
+from sim.layout import Scene, pairs
 from sim.scene import load
+from sim.viscosity import Viscosity
 
 Solve = Callable[[PoissonSystem, torch.Tensor, torch.Tensor], Solution]
 
@@ -31,9 +33,10 @@ class NotFiniteError(ValueError):
 
 
 class Simulation:
-    """Two immiscible incompressible fluids on a MAC grid, by operator splitting:
+    """Up to eight immiscible incompressible fluids on a MAC grid, by operator splitting:
 
-        d(rho u)/dt + div(rho u u) = -grad p + rho g,   div u = 0,   d f/dt + u . grad f = 0
+        d(rho u)/dt + div(rho u u) = -grad p + rho g + div(mu (grad u + grad u^T)) + sigma kappa delta n,
+        div u = 0,   d f/dt + u . grad f = 0
 
     `solve(system, b, x0)` returns a Solution of A p = b (see precond.Solver); it may be replaced between steps.
     All simulations of a process must be built and stepped on one thread. Raises ValueError for a scene, grid or device
@@ -68,34 +71,67 @@ class Simulation:
         def zeros(*shape: int) -> torch.Tensor:
             return torch.zeros(shape, dtype=torch.float64, device=self.device)
 
+        count = len(self.scene.phases) - 1  # of nested fractions: see sim.plic
         self.system = PoissonSystem.empty(ny, nx, open_top=self.scene.open_top, device=self.device)
         self.solid = self.system.solid
         self._wall = self.solid.view(torch.uint8)  # the same bytes, as Taichi reads them
-        self.f, self._f_a, self._f_b, self._dilate, self.p, self.b = (zeros(ny, nx) for _ in range(6))
-        self.u, self._u_a, self._u_b, self._flux_x = (zeros(ny, nx + 1) for _ in range(4))
-        self.v, self._v_a, self._v_b, self._flux_y = (zeros(ny + 1, nx) for _ in range(4))
-        self._plane, self._rows = zeros(3, ny, nx), zeros(ny, 7)
+        self.F, self._F_a, self._F_b, self._mark, self._kappa = (zeros(count, ny, nx) for _ in range(5))
+        self.p, self.b, self.rho, self._mu, self._rho_new, self._rho_mark = (zeros(ny, nx) for _ in range(6))
+        self.u, self._u_a, self._u_b, self._mass_x = (zeros(ny, nx + 1) for _ in range(4))
+        self.v, self._v_a, self._v_b, self._mass_y = (zeros(ny + 1, nx) for _ in range(4))
+        self._flux_x, self._flux_y = zeros(count, ny, nx + 1), zeros(count, ny + 1, nx)
+        self._plane = zeros(count, 3, ny, nx)
+        self._rows, self._surface = zeros(ny, pressure.NUMBERS + count), zeros(ny, 2)
+        self._jump, self._jump_mu = zeros(count + 1), zeros(count + 1)
+        self._sigma = zeros(count + 1, count + 1)
+        self._boundary = Boundary(self.scene, self.grid, self.device)
+        self._viscosity = Viscosity(ny, nx, self.grid.dx, self.scene.walls, self.scene.open_top, self.device)
         self._kept = [torch.zeros_like(field) for field in self._fields()]  # to go back to when a step breaks off
 
     def _fields(self) -> tuple[torch.Tensor, ...]:
-        return self.f, self.u, self.v, self.p, self.solid
+        return self.F, self.u, self.v, self.p, self.solid
 
     def reset(self) -> None:
         """Back to time zero of the scene, at rest under hydrostatic pressure."""
-        self.controls = Controls(self.scene.gravity, tuple(phase.density for phase in self.scene.phases))
-        self.time, self.steps = 0.0, 0
-        self.ledger = [0.0, 0.0]  # volume of each phase that input and open boundaries have added [m^2]
-        self.f.copy_(torch.from_numpy(self.scene.fractions(self.grid, self.seed)[0]))
+        phases = self.scene.phases
+        self._take(
+            Controls(
+                self.scene.gravity,
+                tuple(phase.density for phase in phases),
+                (),
+                tuple(phase.viscosity for phase in phases),
+                self.scene.tension_of_pairs(),
+            )
+        )
         self.solid.copy_(torch.from_numpy(self.scene.solid(self.grid)))
+        self.fill(np.cumsum(self.scene.fractions(self.grid, self.seed), 0)[:-1].clip(0, 1))
+
+    def fill(self, nested: np.ndarray) -> None:
+        """Begin anew at time zero, at rest under hydrostatic pressure, with these nested fractions (N - 1, ny, nx)."""
+        self.time, self.steps = 0.0, 0
+        self.ledger = [0.0] * len(self.scene.phases)  # volume that input and open boundaries have added [m^2]
+        self.F.copy_(torch.from_numpy(nested))
         self._walls_changed()
+        self._weigh()
         self.u.zero_()
         self.v.zero_()
         self.p.copy_(self._hydrostatic())
         self.volumes_at_start = self._measure()[1]
 
+    def _take(self, controls: Controls) -> None:
+        """Make these the present controls."""
+        self.controls = controls
+        for jump, values in ((self._jump, controls.densities), (self._jump_mu, controls.viscosities)):
+            if values:
+                jump.copy_(torch.tensor([a - b for a, b in zip(values, (*values[1:], 0.0))], dtype=torch.float64))
+        self._sigma.zero_()
+        for (i, k), value in zip(pairs(len(controls.densities)), controls.tensions):
+            self._sigma[i, k] = self._sigma[k, i] = value
+        self._capillary = tension.longest_step(self._sigma, controls.densities, self.grid.dx)  # [s]
+
     def frame(self) -> Frame:
         """The present state as an immutable Frame, without a step."""
-        return self._publish(0.0, 0, 0.0, dict.fromkeys(STAGES, 0.0), (), 0.0)
+        return self._publish(0.0, (), 0.0, dict.fromkeys(STAGES, 0.0), 0.0, "")
 
     def step(self, dt: float, controls: Controls | None = None) -> Frame:
         """Advance by dt [s] in as many sub-steps as the Courant number asks for, at most MAX_SUBSTEPS.
@@ -123,22 +159,33 @@ class Simulation:
         except BaseException:
             for kept, field in zip(self._kept, self._fields()):
                 field.copy_(kept)
-            self.controls, self.time, self.steps, self.ledger = numbers
+            self._take(numbers[0])
+            self.time, self.steps, self.ledger = numbers[1:]
             self._walls_changed()
+            self._weigh()
             raise
 
     def _advance(self, dt: float, controls: Controls, rate: float) -> Frame:
         """`step` with checked arguments; rate = max |u|_1 / dx at its start."""
-        self.controls = controls
+        self._take(controls)
+        self._weigh()
+        drag = self._grip(controls.strokes, dt)
         solutions: list[Solution] = []
-        strokes, ms, left, courant = self.controls.strokes, dict.fromkeys(STAGES, 0.0), dt, 0.0
+        strokes, ms, left, courant = controls.strokes, dict.fromkeys(STAGES, 0.0), dt, 0.0
+        limits: list[str] = []
         while left > 0 and len(solutions) < MAX_SUBSTEPS:
-            h = self.substep_dt = self._substep(left, rate)
+            if drag is not None:
+                rate = max(rate, (abs(drag.u) + abs(drag.v)) / self.grid.dx)
+            h, limit = self._substep(left, rate)
+            self.substep_dt = h
+            limits.append(limit)
             courant = max(courant, rate * h)
             with self._timed(ms, "advect"):
                 self._advect(h)
             with self._timed(ms, "assemble"):
                 self._brush(strokes, dt)
+                drag = self._drag(drag, dt - left, h)
+                self._weigh()
                 self._add_forces(h)
                 self._assemble(h)
             solution = self.solve(self.system, self.b, self.p)
@@ -151,41 +198,72 @@ class Simulation:
             self.time, self.steps, left, strokes = self.time + h, self.steps + 1, left - h, ()
             left = 0.0 if left < 1e-12 * dt else left  # what rounding leaves of the last sub-step
             rate = self._measure()[0]
+        if drag is not None:
+            self._boundary.update(self.solid.cpu().numpy())
         self.controls = replace(self.controls, strokes=())
-        return self._publish(dt - left, len(solutions), left, ms, tuple(solutions), courant)
+        return self._publish(dt - left, tuple(solutions), left, ms, courant, max(limits, key=LIMITS.index))
 
     # The parts of a step -------------------------------------------------------------------------------------------
 
-    def _substep(self, left: float, rate: float) -> float:
-        """Largest equal share of the time left that keeps rate h + |g| h^2 / dx <= COURANT; rate = max |u|_1 / dx."""
+    def _substep(self, left: float, rate: float) -> tuple[float, str]:
+        """The sub-step [s], an equal share of the time left, and which of LIMITS keeps it from being longer.
+
+        rate h + |g| h^2 / dx <= COURANT with rate = max |u|_1 / dx, and h resolves the shortest capillary wave.
+        """
         g = abs(self.controls.gravity) / self.grid.dx
-        longest = 2 * COURANT / (rate + math.sqrt(rate * rate + 4 * g * COURANT)) if rate + g > 0 else left
-        return left / math.ceil(left / longest)
+        longest, limit = left, "frame"
+        if rate + g > 0:
+            h = 2 * COURANT / (rate + math.sqrt(rate * rate + 4 * g * COURANT))
+            if h < longest:
+                longest, limit = h, "courant" if rate * rate > 4 * g * COURANT else "gravity"
+        if self._capillary < longest:
+            longest, limit = self._capillary, "capillary"
+        return left / math.ceil(left / longest), limit
 
     def _advect(self, h: float) -> None:
         """Phases and momentum by the velocity at the start of the step; the first axis alternates (Strang 1968)."""
-        dt_dx, (rho0, rho1) = h / self.grid.dx, self.controls.densities
-        advect.mark(self.f, self._dilate)
-        f, u, v = self.f, self.u, self.v
+        dt_dx = h / self.grid.dx
+        advect.mark(self.F, self._mark)
+        F, u, v = self.F, self.u, self.v
         order = (0, 1) if self.steps % 2 == 0 else (1, 0)
-        spare = ((self._f_a, self._u_a, self._v_a), (self._f_b, self._u_b, self._v_b))
-        for axis, (f_new, u_new, v_new) in zip(order, spare):
-            work = (self._plane, self._wall, self._dilate)
-            along, across = (self.u, self._flux_x, u, u_new), (self.v, v, v_new)
+        spare = ((self._F_a, self._u_a, self._v_a), (self._F_b, self._u_b, self._v_b))
+        weights = self.rho, self._rho_new, self._rho_mark
+        for axis, (F_new, u_new, v_new) in zip(order, spare):
+            enter, flux, mass = self._boundary.enter_x, self._flux_x, self._mass_x
+            along, across = (u, u_new), (self.v, v, v_new)
             if axis == 1:
-                along, across = (self.v, self._flux_y, v, v_new), (self.u, u, u_new)
-            advect.sweep(axis, f, f_new, *work, *along, *across, rho0, rho1, dt_dx)
+                enter, flux, mass = self._boundary.enter_y, self._flux_y, self._mass_y
+                along, across = (v, v_new), (self.u, u, u_new)
+            start = self.u if axis == 0 else self.v
+            work = self._plane, self._wall, enter, self._mark
+            advect.sweep(axis, F, F_new, *work, start, flux, *along, *across, self._jump, *weights, mass, dt_dx)
             if self._has_solid:
-                plic.extend_into_solid(f_new, self._wall)
-            f, u, v = f_new, u_new, v_new
-        if self.scene.open_top:
-            cell = self.grid.dx**2
-            out = float(self._flux_y[-1].sum()) * cell
-            total = float(self.v[-1].sum()) * dt_dx * cell
-            self.ledger = [self.ledger[0] - out, self.ledger[1] - (total - out)]
-        self.f, self._f_b = self._f_b, self.f
+                plic.extend_into_solid(F_new, self._wall)
+            F, u, v = F_new, u_new, v_new
+        if self.scene.open_top or self._boundary.flows:
+            self._book(self._passed(dt_dx))
+        self.F, self._F_b = self._F_b, self.F
         self.u, self._u_b = self._u_b, self.u
         self.v, self._v_b = self._v_b, self.v
+
+    def _passed(self, dt_dx: float) -> list[float]:
+        """Volume [m^2] of every nested fraction, then of everything, that this step's transport brought into the fluid.
+
+        Through the sides of the domain and through the faces of walls that move.
+        """
+        total = torch.zeros(self.F.shape[0] + 1, dtype=torch.float64, device=self.device)
+        dry = torch.nn.functional.pad(self.solid.to(torch.float64), (1, 1, 1, 1), value=1.0)
+        for flux, w, step in (
+            (self._flux_x, self.u, dry[1:-1, :-1] - dry[1:-1, 1:]),
+            (self._flux_y, self.v, dry[:-1, 1:-1] - dry[1:, 1:-1]),
+        ):
+            total[:-1] += (flux * step).sum((1, 2))
+            total[-1] += (w * step).sum() * dt_dx
+        return (total * self.grid.dx**2).tolist()
+
+    def _book(self, nested: list[float]) -> None:
+        """Enter volumes of the nested fractions, then of all fluid, that came from outside."""
+        self.ledger = [entry + volume for entry, volume in zip(self.ledger, differences(nested))]
 
     def _brush(self, strokes: tuple[Stroke, ...], dt: float) -> None:
         """Apply strokes between transport and projection, so that only divergence-free velocities move the fluid."""
@@ -197,44 +275,91 @@ class Simulation:
             if s.tool == "push":
                 brush.push(self.u, self.v, *capsule, (s.x1 - s.x0) / dt, (s.y1 - s.y0) / dt, self.grid.dx)
             elif s.tool == "pour":
-                brush.pour(self.f, self._wall, *capsule, 1.0 if s.phase == 0 else 0.0, self.grid.dx)
-            else:
-                brush.wall(self.f, self._wall, *capsule, 1 if s.tool == "solid" else 0, self.grid.dx)
+                brush.pour(self.F, self._wall, *capsule, s.phase, self.grid.dx)
+            elif s.tool != "drag":
+                brush.wall(self.F, self._wall, *capsule, 1 if s.tool == "solid" else 0, self.grid.dx)
                 self._walls_changed()
+        self._weigh()
+        self._book_difference(before)
+
+    def _book_difference(self, before: list[float]) -> None:
         after = self._measure()[1]
         self.ledger = [entry + b - a for entry, a, b in zip(self.ledger, before, after)]
 
+    def _grip(self, strokes: tuple[Stroke, ...], dt: float) -> Drag | None:
+        """The wall that the last of the strokes drags, if any."""
+        for s in reversed(strokes):
+            if s.tool == "drag":
+                dx = self.grid.dx
+                cells = boundary.body_at(self.solid.cpu().numpy(), math.floor(s.y0 / dx), math.floor(s.x0 / dx))
+                if cells is not None:
+                    return Drag(cells, s.x0, s.y0, (s.x1 - s.x0) / dt, (s.y1 - s.y0) / dt)
+        return None
+
+    def _drag(self, drag: Drag | None, since: float, h: float) -> Drag | None:
+        """Move the dragged wall on by h, in whole cells when its time has come, and let its velocity push the fluid.
+
+        What it covers comes out behind it, so that no phase is lost. Where the fluid cannot give way, as under a stone
+        that is lifted off the ground, the stone moves without pushing.
+        """
+        if drag is None:
+            return None
+        solid = self.solid.cpu().numpy()
+        rows, columns = drag.cells_passed(since, since + h, self.grid.dx)
+        if rows or columns:
+            if not boundary.can_shift(solid, drag.cells, rows, columns):
+                self._boundary.update(solid)
+                return None
+            before = self._measure()[1]
+            moved, covered, uncovered = boundary.exchanged(drag.cells, rows, columns)
+            given = self.F[:, covered[0], covered[1]]
+            self.solid[covered[0], covered[1]] = True
+            self.solid[uncovered[0], uncovered[1]] = False
+            self.F[:, uncovered[0], uncovered[1]] = given
+            drag = replace(drag, cells=moved)
+            self._walls_changed(Body(moved, drag.u, drag.v))
+            self._book_difference(before)
+        else:
+            self._boundary.update(solid, Body(drag.cells, drag.u, drag.v))
+        return drag
+
     def _add_forces(self, h: float) -> None:
-        """v -= g h on every face between fluid cells; an open top moves as the face below it."""
+        """v -= g h on every face between fluid cells, then what viscosity does in h; an open top moves with its cell."""
         self.v[1:-1] -= h * self.controls.gravity
         if self.scene.open_top:
             self.v[-1].copy_(self.v[-2])
+        if any(self.controls.viscosities):
+            pressure.weigh(self.F, self._jump_mu, self._mu)
+            walls = self._wall, self._boundary.wall_u, self._boundary.wall_v
+            self._viscosity.step(self.u, self.v, self.rho, self._mu, *walls, h)
 
     def _assemble(self, h: float) -> None:
-        rho0, rho1 = self.controls.densities
-        faces = (self.system.beta_x, self.system.beta_y, self.b)
-        pressure.assemble(
-            self.f, self._wall, self.u, self.v, *faces, rho0, rho1, h, self.grid.dx, int(self.scene.open_top)
-        )
+        """The pressure system of the step; surface tension enters after its coefficients, which balance it exactly."""
+        beta_x, beta_y, dx = self.system.beta_x, self.system.beta_y, self.grid.dx
+        walls = self._wall, self._boundary.wall_u, self._boundary.wall_v
+        pressure.coefficients(self.rho, *walls, self.u, self.v, beta_x, beta_y, h, dx, int(self.scene.open_top))
+        if any(self.controls.tensions):
+            tension.curvature(self.F, self._wall, self._kappa, dx)
+            tension.pull(self.F, self._kappa, self._sigma, beta_x, beta_y, self.u, self.v, dx)
+        pressure.divergence(self.u, self.v, self.b, dx)
 
-    def _walls_changed(self) -> None:
+    def _weigh(self) -> None:
+        pressure.weigh(self.F, self._jump, self.rho)
+
+    def _walls_changed(self, body: Body | None = None) -> None:
         self._has_solid = bool(self.solid.any())
+        self._boundary.update(self.solid.cpu().numpy(), body)
         if self._has_solid:
-            plic.extend_into_solid(self.f, self._wall)
+            plic.extend_into_solid(self.F, self._wall)
 
     # What is known about the state ---------------------------------------------------------------------------------
-
-    def density(self) -> torch.Tensor:
-        """rho = rho1 + (rho0 - rho1) f [kg/m^3], (ny, nx)."""
-        rho0, rho1 = self.controls.densities
-        return rho1 + (rho0 - rho1) * self.f
 
     def _hydrostatic(self) -> torch.Tensor:
         """Weight of the column above every cell [Pa]: the exact pressure of layers at rest, so that rest costs nothing.
 
         Solid cells weigh as much as the fluid beside them, so that layers stay flat across them.
         """
-        rho = self.density()
+        rho = self.rho
         fluid = (~self.solid).to(rho)
         beside = (rho * fluid).sum(1, keepdim=True) / fluid.sum(1, keepdim=True).clamp(min=1)
         rho = torch.where(self.solid, beside, rho)
@@ -243,16 +368,23 @@ class Simulation:
         return g * dx * drop.flip(0).cumsum(0).flip(0) * fluid
 
     def _measure(self) -> tuple[float, list[float], list[float]]:
-        """Largest |u|_1 / dx [1/s], volumes of the phases [m^2], and (max |div u|, max speed, energy)."""
-        rho0, rho1 = self.controls.densities
-        pressure.survey(self.f, self._wall, self.u, self.v, self._rows, rho0, rho1, self.grid.dx)
+        """Largest |u|_1 / dx [1/s], volumes of the phases [m^2], and (max |div u|, max speed, energy without surfaces)."""
+        pressure.survey(self.F, self.rho, self._wall, self.u, self.v, self._rows, self.grid.dx)
         largest, total = self._rows.amax(0).tolist(), self._rows.sum(0).tolist()
-        if not math.isfinite(total[5]):
+        if not math.isfinite(total[4]):
             raise NotFiniteError(
                 f"the velocity is not finite (NaN or infinity) at t = {self.time:.4f} s, step {self.steps}"
             )
-        energy = total[5] + abs(self.controls.gravity) * total[6]
-        return largest[0] / self.grid.dx, [total[3], total[4] - total[3]], [largest[1], largest[2], energy]
+        energy = total[4] + abs(self.controls.gravity) * total[5]
+        volumes = differences([*total[pressure.NUMBERS :], total[3]])
+        return largest[0] / self.grid.dx, volumes, [largest[1], largest[2], energy]
+
+    def _surface_energy(self) -> float:
+        """[J/m]"""
+        if not any(self.controls.tensions):
+            return 0.0
+        tension.survey(self.F, self._wall, self._sigma, self._surface, self.grid.dx)
+        return float(self._surface[:, 0].sum())
 
     @contextmanager
     def _timed(self, ms: dict[str, float], stage: str) -> Iterator[None]:
@@ -265,11 +397,11 @@ class Simulation:
     def _publish(
         self,
         dt: float,
-        substeps: int,
+        solutions: tuple[Solution, ...],
         slowed: float,
         ms: dict[str, float],
-        solutions: tuple[Solution, ...],
         courant: float,
+        limit: str,
     ) -> Frame:
         _, volumes, (divergence, speed, energy) = self._measure()
         fluid = sum(volumes)
@@ -277,16 +409,16 @@ class Simulation:
             abs(now - start - entry) / (start or fluid or 1.0)
             for now, start, entry in zip(volumes, self.volumes_at_start, self.ledger)
         )
-        notices = failures(solutions)
+        notices = failures(solutions) + self._boundary.notices
         if slowed > 0:
             notices += (f"{MAX_SUBSTEPS} sub-steps did not fill the frame: the clock runs slow by {slowed:.3g} s",)
-        f = self.f.cpu()
+        nested = torch.cat((self.F, torch.ones_like(self.F[:1])))
         return Frame(
             time=self.time,
             dt=dt,
-            substeps=substeps,
-            fractions=frozen(torch.stack([f, 1.0 - f])),
-            density=frozen(self.density()),
+            substeps=len(solutions),
+            fractions=frozen(torch.cat((nested[:1], nested.diff(dim=0)))),
+            density=frozen(self.rho),
             u=frozen(self.u),
             v=frozen(self.v),
             pressure=frozen(self.p),
@@ -300,7 +432,8 @@ class Simulation:
                 courant=courant,
                 volumes=tuple(volumes),
                 volume_drift=drift,
-                energy=energy,
+                energy=energy + self._surface_energy(),
+                limit=limit,
                 slowed=slowed,
                 notices=notices,
             ),
@@ -314,8 +447,9 @@ class Simulation:
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Continue from a `state()` of the same scene and grid. Raises ValueError; then nothing has changed."""
-        state.restore(self, saved)
+        self._take(state.restore(self, saved))
         self._walls_changed()
+        self._weigh()
 
     @classmethod
     def from_state(
@@ -326,6 +460,30 @@ class Simulation:
         simulation = cls(scene, grid, solve=solve, device=device, seed=seed, threads=threads)
         simulation.restore(saved)
         return simulation
+
+
+@dataclass(frozen=True)
+class Drag:
+    """A wall on its way with the mouse: its cells (ny, nx), where the mouse was at the start of the step, velocity."""
+
+    cells: np.ndarray
+    x: float  # [m]
+    y: float
+    u: float  # [m/s]
+    v: float
+
+    def cells_passed(self, start: float, end: float, dx: float) -> tuple[int, int]:
+        """(rows, columns) that the mouse moves on between two times since the start of the step [s]."""
+        rows, columns = (
+            math.floor((at + speed * end) / dx) - math.floor((at + speed * start) / dx)
+            for at, speed in ((self.y, self.v), (self.x, self.u))
+        )
+        return rows, columns
+
+
+def differences(nested: list[float]) -> list[float]:
+    """Numbers of the single phases from those of the nested ones, the last of which is all fluid."""
+    return [upper - lower for lower, upper in zip([0.0, *nested], nested)]
 
 
 def failures(solutions: tuple[Solution, ...]) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from sim.scene import parse
 if TYPE_CHECKING:
     from sim.simulation import Simulation
 
-VERSION = 1
-FIELDS = ("f", "u", "v", "p", "solid")
+VERSION = 2
+FIELDS = ("F", "u", "v", "p", "solid")
 
 
 def capture(simulation: Simulation) -> dict[str, np.ndarray]:
@@ -48,14 +48,22 @@ def place(state: dict[str, np.ndarray]) -> tuple[Scene, Grid, int]:
         raise ValueError(f"state lacks or garbles its scene ({error})") from None
 
 
-def restore(simulation: Simulation, state: dict[str, np.ndarray]) -> None:
-    """Write a state into a simulation of its scene and grid, once every part of it has been checked."""
+def restore(simulation: Simulation, state: dict[str, np.ndarray]) -> Controls:
+    """Write a state into a simulation of its scene and grid, once every part of it has been checked.
+
+    Returns the controls that were in force.
+    """
     about = read_about(state)
     fields = {name: checked_field(name, state[name], getattr(simulation, name)) for name in FIELDS}
-    if fields["f"].min() < -1e-9 or fields["f"].max() > 1 + 1e-9:
-        raise ValueError("state field 'f' holds fractions outside of [0, 1]")
+    nested = fields["F"]
+    if nested.min() < -1e-9 or nested.max() > 1 + 1e-9 or (nested.diff(dim=0) < -1e-9).any():
+        raise ValueError("state field 'F' holds fractions that are not nested in [0, 1]")
     try:
-        controls = Controls(float(about["controls"]["gravity"]), tuple(map(float, about["controls"]["densities"])))
+        given = about["controls"]
+        densities, viscosities, tensions = (
+            tuple(map(float, given[key])) for key in ("densities", "viscosities", "tensions")
+        )
+        controls = Controls(float(given["gravity"]), densities, (), viscosities, tensions)
         instant = float(about["time"]), int(about["steps"]), int(about["seed"])
         ledger, volumes = [float(x) for x in about["ledger"]], [float(x) for x in about["volumes_at_start"]]
     except (KeyError, TypeError) as error:
@@ -66,8 +74,9 @@ def restore(simulation: Simulation, state: dict[str, np.ndarray]) -> None:
         raise ValueError(f"state holds {len(controls.densities)} phases, the scene {len(simulation.scene.phases)}")
     for name, field in fields.items():
         getattr(simulation, name).copy_(field)
-    simulation.controls, simulation.ledger, simulation.volumes_at_start = controls, ledger, volumes
+    simulation.ledger, simulation.volumes_at_start = ledger, volumes
     simulation.time, simulation.steps, simulation.seed = instant
+    return controls
 
 
 def checked_field(name: str, given: np.ndarray, mine: torch.Tensor) -> torch.Tensor:

@@ -176,7 +176,7 @@ def test_foreign_or_damaged_states_are_refused_and_change_nothing() -> None:
         "version": {**good, "about": np.array('{"version": 99}')},
         "'u'": {**good, "u": good["u"][:, :-1]},
         "'v' holds NaN": {**good, "v": np.where(good["v"] == good["v"].max(), np.nan, good["v"])},
-        "outside of": {**good, "f": good["f"] + 1.0},
+        "outside of": {**good, "F": good["F"] + 1.0},
         "not readable": {**good, "about": np.array("not json")},
     }
     for needle, state in damaged.items():
