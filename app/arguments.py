@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,12 @@ from precond.commandline import (
 )
 
 if TYPE_CHECKING:
+    from app.replay import Replay
     from app.state import SavedState
     from sim.layout import Scene
 
 DEFAULT_SCENE, DEFAULT_PRECOND, DEFAULT_FRAMES = "dam-break", "htp", 240
+DEFAULT_TOL = "1e-6"
 TOL_MIN = 1e-14  # relative; rounding of float64 hides anything smaller
 THREADS_PER_CPU = 4  # more only wait for each other
 
@@ -51,6 +54,8 @@ class Options:
     json: Path | None = None
     state: SavedState | None = None
     save_state: Path | None = None
+    log: Path | None = None
+    replay: Replay | None = None
     dump_systems: Path | None = None  # a folder
     dump_every: int = 1  # solves
     command: str = ""  # as typed
@@ -68,16 +73,14 @@ def parser() -> Parser:
     p.add_argument(
         "--precond",
         metavar="NAME[,NAME...]",
-        default=DEFAULT_PRECOND,
-        help="preconditioner (default %(default)s); a list, with --headless, takes turns at equal shares of --frames",
+        help=f"preconditioner (default {DEFAULT_PRECOND}); a list, with --headless, takes turns at equal shares of "
+        "--frames; with --replay: in place of those of the log",
     )
     p.add_argument("--weights", metavar="FILE", help="weights of a learned preconditioner, or random:SEED")
-    p.add_argument(
-        "--tol", metavar="R", default="1e-6", help="relative residual of every pressure solve (default %(default)s)"
-    )
-    p.add_argument("--device", metavar="auto|cpu|cuda", default="auto", help="where to compute (default %(default)s)")
+    p.add_argument("--tol", metavar="R", help=f"relative residual of every pressure solve (default {DEFAULT_TOL})")
+    p.add_argument("--device", metavar="auto|cpu|cuda", help="where to compute (default auto)")
     p.add_argument("--threads", metavar="K", help="CPU threads of the simulation (default: all)")
-    p.add_argument("--seed", metavar="K", default="0", help="seed of everything random (default %(default)s)")
+    p.add_argument("--seed", metavar="K", help="seed of everything random (default 0)")
     p.add_argument("--paused", action="store_true", help="open the window paused")
     p.add_argument("--headless", action="store_true", help="run without a window and print a table")
     p.add_argument(
@@ -87,6 +90,10 @@ def parser() -> Parser:
     p.add_argument("--json", metavar="FILE", help="write the numbers of the run")
     p.add_argument("--state", metavar="FILE.npz", help="continue from a saved state")
     p.add_argument("--save-state", metavar="FILE.npz", help="save the state at the end")
+    p.add_argument("--log", metavar="FILE.jsonl", help="write every input, with the frame at which it took effect")
+    p.add_argument(
+        "--replay", metavar="FILE.jsonl", help="repeat a logged run exactly; --precond may differ, for comparisons"
+    )
     p.add_argument(
         "--dump-systems", metavar="DIR", help="with --headless: record every pressure system in a new folder"
     )
@@ -109,29 +116,27 @@ def options(argv: Sequence[str]) -> Options | None:
         "--record": path_of(given.record, "--record", ".mp4"),
         "--json": path_of(given.json, "--json", ""),
         "--save-state": path_of(given.save_state, "--save-state", ".npz"),
+        "--log": path_of(given.log, "--log", ".jsonl"),
     }
-    tol = positive(given.tol, "--tol")
-    if not TOL_MIN <= tol < 1:
-        raise Refusal(f"--tol {given.tol} is out of reach: give {TOL_MIN:g} to 1, e.g. 1e-6")
-    grid = grid_of(given.grid)
+    replay = None if given.replay is None else replay_of(given)
+    fill_in(given, replay)
+    grid, tol = grid_of(given.grid), tol_of(given.tol)
     threads = None
     if given.threads is not None:
         threads = whole(given.threads, "--threads", 1, THREADS_PER_CPU * (os.cpu_count() or 1))
     seed = whole(given.seed, "--seed", 0)
     frames = whole(given.frames, "--frames", 1) if given.frames is not None else None
     if given.headless and frames is None:
-        frames = DEFAULT_FRAMES
-    from precond.registry import entry
-
-    scene = scene_of(DEFAULT_SCENE if given.scene is None else given.scene)
+        frames = DEFAULT_FRAMES if replay is None else max(replay.frames, 1)
+    saved = None
+    if replay is None:
+        scene = scene_of(DEFAULT_SCENE if given.scene is None else given.scene)
+    else:
+        scene, grid, saved = replay.start.scene, replay.start.grid.shape, replay.start.state
     check_display(given.headless)
     preconds = preconds_of(given.precond, given.weights, given.headless, frames)
     check_device(given.device)
-    if given.weights and not given.weights.startswith("random:") and not Path(given.weights).is_file():
-        raise Refusal(f"--weights {given.weights!r} is not a file: give a file of weights or random:SEED")
-    if given.weights and not any(entry(name).takes_weights for name in preconds):
-        raise Refusal(f"--weights {given.weights!r} is of no use to --precond {given.precond!r}: leave it out")
-    saved = None
+    check_weights(given.weights, given.precond, preconds)
     if given.state is not None:
         saved = state_of(given.state, scene if given.scene else None, grid)
         scene, grid = saved.scene, saved.grid.shape
@@ -157,10 +162,64 @@ def options(argv: Sequence[str]) -> Options | None:
         json=outputs["--json"],
         state=saved,
         save_state=outputs["--save-state"],
+        log=outputs["--log"],
+        replay=replay,
         dump_systems=dump_systems,
         dump_every=1 if given.dump_every is None else whole(given.dump_every, "--dump-every", 1),
         command=shlex.join(["python", "-m", "app", *argv]),
     )
+
+
+def replay_of(given: Namespace) -> Replay:
+    """The log to replay, which decides about everything but the preconditioner, the device and what is written."""
+    from app import replay
+
+    for option in ("scene", "grid", "state", "seed", "tol"):
+        if getattr(given, option) is not None:
+            raise Refusal(f"--{option} {getattr(given, option)!r} is for the log of --replay to decide: leave it out")
+    path = path_of(given.replay, "--replay", "")
+    assert path is not None
+    if given.log is not None and path.resolve() == Path(given.log).resolve():
+        raise Refusal(f"--log {given.log!r} is also the file of --replay: give another name")
+    try:
+        found = replay.load(path)
+    except ValueError as error:
+        raise Refusal(error) from None
+    return found if given.precond is None else found.with_own_preconditioners()
+
+
+def fill_in(given: Namespace, replay: Replay | None) -> None:
+    """Sets what the command line leaves open: as logged, or to the defaults."""
+    if replay is None:
+        texts = {"precond": DEFAULT_PRECOND, "tol": DEFAULT_TOL, "device": "auto", "seed": "0"}
+    else:
+        start, most = replay.start, THREADS_PER_CPU * (os.cpu_count() or 1)
+        texts = {"tol": repr(start.choice.tol), "device": start.device, "seed": str(start.seed)}
+        if given.precond is None:  # other methods may have no use for the weights
+            texts |= {"precond": start.choice.precond} | ({"weights": start.weights} if start.weights else {})
+        if start.threads is not None:
+            texts["threads"] = str(min(start.threads, most))
+    for option, text in texts.items():
+        if getattr(given, option) is None:
+            setattr(given, option, text)
+
+
+def tol_of(text: str) -> float:
+    """The tolerance, within reach of float64."""
+    tol = positive(text, "--tol")
+    if not TOL_MIN <= tol < 1:
+        raise Refusal(f"--tol {text} is out of reach: give {TOL_MIN:g} to 1, e.g. 1e-6")
+    return tol
+
+
+def check_weights(weights: str | None, precond: str, preconds: Sequence[str]) -> None:
+    """Refuses weights that are not there or that no chosen method takes."""
+    from precond.registry import entry
+
+    if weights and not weights.startswith("random:") and not Path(weights).is_file():
+        raise Refusal(f"--weights {weights!r} is not a file: give a file of weights or random:SEED")
+    if weights and not any(entry(name).takes_weights for name in preconds):
+        raise Refusal(f"--weights {weights!r} is of no use to --precond {precond!r}: leave it out")
 
 
 def check_dump(folder: Path, headless: bool, outputs: dict[str, Path | None]) -> None:

@@ -82,6 +82,8 @@ class Canvas:
             ring = theme.packed(theme.INK if state.view.field is not None else theme.GROUND, 0.5)
             imgui.get_window_draw_list().add_circle(mouse, state.radius * size[1], ring, 48, 1.5)
         if not imgui.is_item_active():
+            if self._mouse is not None and state.tool == "drag":
+                self._worker.submit(Session.let_go)
             self._mouse = None
             return
         meters = snapshot.grid.height / size[1]
@@ -93,8 +95,8 @@ class Canvas:
             self._worker.submit(Session.pick_tile, *here)
         if tool == "push" and start == here:
             return
-        radius = state.radius * snapshot.grid.height
-        self._worker.submit(Session.stroke, Stroke(tool, *start, *here, radius, state.phase))
+        radius, phase = state.radius * snapshot.grid.height, min(state.phase, len(snapshot.scene.phases) - 1)
+        self._worker.submit(Session.stroke, Stroke(tool, *start, *here, radius, phase))
 
     # Written on the fluid --------------------------------------------------------------------------------------------
 

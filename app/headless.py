@@ -20,13 +20,17 @@ def run(options: Options) -> int:
     dump.start(session, options)
     journey = Journey(session, options)
     print(heading(session, options), flush=True)
-    if options.record is None:
-        for _ in journey.frames():
-            pass
-    else:
-        launch.record(journey, options.record)
+    try:
+        if options.record is None:
+            for _ in journey.frames():
+                pass
+        else:
+            launch.record(journey, options.record)
+    finally:
+        session.close_log()
     print(tally.table(journey.panes))
-    for notice in filter(None, (*(pane.notice for pane in journey.panes), journey.notice)):
+    about_log = (session.log and session.log.error, session.replay and session.replay.verdict())
+    for notice in filter(None, (*(pane.notice for pane in journey.panes), journey.notice, *about_log)):
         print(f"note: {notice}")
     if journey.failure:  # half a run's numbers under a whole run's name would mislead
         raise Refusal(journey.failure, RUN_TIME)

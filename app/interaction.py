@@ -16,7 +16,7 @@ KEYS = (
     ("F12", "screenshot"),
     ("H", "this help"),
     ("Esc", "quit"),
-    ("Left mouse", "use the brush on the fluid"),
+    ("Left mouse", "use the brush on the fluid; Move: press on a wall and drag it"),
     ("Right mouse", "push the fluid; in the view tiles also: pick one"),
 )
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.arguments import DEFAULT_FRAMES, Options
+from app.log import Log
 from app.session import Session
 from app.solving import Choice, PressureSolve
 from app.tally import Tally, centre_of_mass
@@ -22,6 +23,12 @@ from sim.frame import Frame
 
 def open_session(options: Options, solve: PressureSolve | None = None, total: Tally | None = None) -> Session:
     """The session that the options describe, on the calling thread. Raises ValueError with one sentence."""
+    log = None
+    if options.log is not None:
+        try:
+            log = Log(options.log)
+        except OSError as error:
+            raise ValueError(f"--log {str(options.log)!r} cannot be written: {error.strerror or error}") from None
     return Session(
         options.scene,
         options.grid,
@@ -31,6 +38,8 @@ def open_session(options: Options, solve: PressureSolve | None = None, total: Ta
         threads=options.threads,
         saved=options.state,
         total=total,
+        log=log,
+        replay=options.replay,
     )
 
 
@@ -38,7 +47,7 @@ class Journey:
     """The frames of a run, its preconditioners taking turns at equal shares; the fluid is never reset between them."""
 
     def __init__(self, session: Session, options: Options) -> None:
-        self.session, self.tol = session, options.tol
+        self.session = session
         self.shares = shares(options.preconds, options.frames or DEFAULT_FRAMES)
         self.total = Tally(",".join(options.preconds))
         self.panes: list[Tally] = []
@@ -56,7 +65,7 @@ class Journey:
     def _frames(self) -> Iterator[Frame]:
         for name, count in self.shares:
             self.panes.append(Tally(name))
-            self.session.solve.choice = Choice(name, self.tol)
+            self.session.solve.choice = Choice(name, self.session.solve.choice.tol)
             for _ in range(count):
                 start = time.perf_counter()
                 try:
@@ -70,10 +79,16 @@ class Journey:
                 seconds = time.perf_counter() - start
                 self.notice = " ".join(frame.stats.notices) or self.notice
                 first = self.total.frames == 0  # kernels compile in it
+                self._turn_to(self.session.solve.choice.precond)
                 for numbers in (self.total, self.panes[-1]):
                     numbers.add(frame, seconds, compiling=first)
                     numbers.notice = self.session.solve.notice or numbers.notice
                 yield frame
+
+    def _turn_to(self, name: str) -> None:
+        """Counts from here on for another preconditioner, where a replay has switched to it."""
+        if self.session.replay is not None and name != self.panes[-1].precond:
+            self.panes.append(Tally(name))
 
 
 def progress_bar() -> Progress:

@@ -45,6 +45,8 @@ def run(options: Options) -> int:
         worker.close()
         if window.recording:
             print(window.end_recording())
+    if sessions and not worker.is_alive():
+        sessions[0].close_log()
     if worker.broken:
         raise Refusal(worker.broken, RUN_TIME)
     if sessions and not worker.is_alive():

@@ -11,13 +11,14 @@ from imgui_bundle import ImVec2, imgui
 import precond
 import sim.scene
 from app import plots, theme
+from app.fluid_panel import FluidPanel, swatch
 from app.interaction import Interaction
 from app.session import Session, Snapshot
 from app.views import VIEWS, Range
 from app.worker import Worker
 
 TOLERANCES = (1e-2, 1e-12)  # from loose to tight
-RATIOS = (1.0, 1000.0)
+BUTTONS = 3  # phases with a button of their own; more are chosen from a list
 
 
 class Actions(Protocol):
@@ -36,6 +37,7 @@ class Panel:
 
     def __init__(self, worker: Worker, state: Interaction, actions: Actions) -> None:
         self._worker, self._state, self._actions = worker, state, actions
+        self._fluid = FluidPanel(worker, state)
         self._scenes = sim.scene.names()
         self._show_drift = False  # in the place of iterations
         self._reasons = {name: worker.why_unavailable(name) for name in precond.names()}
@@ -48,7 +50,7 @@ class Panel:
             return
         for title, group in (
             ("Scene", self._scene), ("Pressure solver", self._solver), ("Milliseconds per frame", self._plots),
-            ("Fluid", self._fluid), ("Brush", self._brush), ("View", self._view), ("Keep", self._keep),
+            ("Brush", self._brush), ("Fluid", self._fluid.draw), ("View", self._view), ("Keep", self._keep),
         ):  # fmt: skip
             imgui.push_id(title)
             self._heading(title)
@@ -103,7 +105,7 @@ class Panel:
             self._worker.choose(replace(choice, tol=10.0 ** -round(min(digits, tight))))
         self._numbers(
             ("iterations", str(last.iterations) if last else "-"),
-            ("sub-steps", str(snapshot.frame.substeps)),
+            ("max |u|", f"{snapshot.frame.stats.speed_max:.2g} m/s"),
             ("residual", f"{last.residual:.1e}" if last else "-"),
             ("max |div u|", f"{snapshot.frame.stats.divergence_max:.1e} /s"),
         )
@@ -124,58 +126,67 @@ class Panel:
             imgui.set_tooltip(advice.strip().capitalize())
 
     def _plots(self, snapshot: Snapshot) -> None:
-        plots.stage_times(snapshot, 104)
+        plots.stage_times(snapshot, 84)
         half = imgui.get_content_region_avail().x / 2 - 4
-        imgui.begin_child("residuals", ImVec2(half, 112))
+        imgui.begin_child("residuals", ImVec2(half, 96))
         self._caption("residual of the last solve")
-        plots.residuals(snapshot, 94)
+        plots.residuals(snapshot, 78)
         imgui.end_child()
         imgui.same_line()
-        imgui.begin_child("history", ImVec2(half, 112))
+        imgui.begin_child("history", ImVec2(half, 96))
         self._caption("volume drift, ppm" if self._show_drift else "iterations per solve")
-        (plots.drift if self._show_drift else plots.iterations)(snapshot, 94)
+        (plots.drift if self._show_drift else plots.iterations)(snapshot, 78)
         imgui.end_child()
         if imgui.is_item_hovered():
             imgui.set_tooltip("click for " + ("iterations" if self._show_drift else "volume drift"))
             if imgui.is_mouse_clicked(imgui.MouseButton_.left):
                 self._show_drift = not self._show_drift
 
-    def _fluid(self, snapshot: Snapshot) -> None:
-        densities, half = snapshot.densities, imgui.get_content_region_avail().x / 2 - 4
-        ratio = max(densities) / min(densities)
-        imgui.set_next_item_width(half)
-        changed, ratio = imgui.slider_float(
-            "##ratio", ratio, *RATIOS, "density %.0f : 1", imgui.SliderFlags_.logarithmic
-        )
-        if changed:
-            self._worker.submit(Session.set_densities, with_ratio(densities, ratio, snapshot))
-        imgui.same_line()
-        imgui.set_next_item_width(half)
-        changed, gravity = imgui.slider_float("##gravity", snapshot.gravity, -20.0, 20.0, "gravity %.2f m/s²")
-        if changed:
-            self._worker.submit(Session.set_gravity, gravity)
-
     def _brush(self, snapshot: Snapshot) -> None:
-        state = self._state
-        tools = [("push", 0, "Push")]
-        tools += [("pour", k, phase.name.capitalize()) for k, phase in enumerate(snapshot.scene.phases)]
-        tools += [("solid", 0, "Wall"), ("erase", 0, "Erase")]
-        for k, (tool, phase, label) in enumerate(tools):
-            chosen = state.tool == tool and (tool != "pour" or state.phase == phase)
-            if chosen:
-                imgui.push_style_color(imgui.Col_.button, theme.color("#2f6f6c"))
-            right = imgui.get_item_rect_max().x + imgui.calc_text_size(label).x + 24
-            if k and right < imgui.get_window_pos().x + imgui.get_window_width() - 12:
-                imgui.same_line()
-            if imgui.button(label):
-                state.tool, state.phase = tool, phase
-            if tool == "pour" and imgui.is_item_hovered():
-                imgui.set_tooltip(f"pour {label.lower()}")
-            if chosen:
-                imgui.pop_style_color()
+        phases = snapshot.scene.phases
+        few = len(phases) <= BUTTONS
+        self._tool("push", "Push", "push the fluid along")
+        if few:
+            for k, phase in enumerate(phases):
+                self._tool("pour", phase.name.capitalize(), f"pour {phase.name}", k)
+        self._tool("solid", "Wall", "build walls")
+        self._tool("erase", "Erase", "take walls away")
+        self._tool("drag", "Move", "press on a wall and drag it")
+        if not few:
+            self._pour_from_list(snapshot)
         imgui.set_next_item_width(-1)
-        _, percent = imgui.slider_float("##radius", 100 * state.radius, 1.0, 20.0, "radius %.0f %% of the height")
-        state.radius = percent / 100
+        _, percent = imgui.slider_float("##radius", 100 * self._state.radius, 1.0, 20.0, "radius %.0f %% of the height")
+        self._state.radius = percent / 100
+
+    def _tool(self, tool: str, label: str, hint: str, phase: int | None = None) -> None:
+        """A button, on the line of the one before it where there is room."""
+        state = self._state
+        chosen = state.tool == tool and phase in (None, state.phase)
+        right = imgui.get_item_rect_max().x + imgui.calc_text_size(label).x + 24
+        if tool != "push" and right < imgui.get_window_pos().x + imgui.get_window_width() - 12:
+            imgui.same_line()
+        if chosen:
+            imgui.push_style_color(imgui.Col_.button, theme.color("#2f6f6c"))
+        if imgui.button(f"{label}###{tool}{phase}"):
+            state.tool, state.phase = tool, state.phase if phase is None else phase
+        if chosen:
+            imgui.pop_style_color()
+        if imgui.is_item_hovered():
+            imgui.set_tooltip(hint)
+
+    def _pour_from_list(self, snapshot: Snapshot) -> None:
+        state, phases = self._state, snapshot.scene.phases
+        chosen = phases[min(state.phase, len(phases) - 1)]
+        self._tool("pour", "Pour", f"pour {chosen.name}")
+        imgui.same_line()
+        imgui.set_next_item_width(-1)
+        if imgui.begin_combo("##pour", chosen.name.capitalize()):
+            for k, phase in enumerate(phases):
+                swatch(phase)
+                imgui.same_line(0, 6)
+                if imgui.selectable(phase.name.capitalize(), phase is chosen)[0]:
+                    state.tool, state.phase = "pour", k
+            imgui.end_combo()
 
     def _view(self, snapshot: Snapshot) -> None:
         state = self._state
@@ -247,15 +258,3 @@ class Panel:
 def change_scene(session: Session, name: str) -> None:
     """Loads a scene by name on the simulation's thread, at its own grid."""
     session.set_scene(sim.scene.load(name))
-
-
-def with_ratio(densities: tuple[float, ...], ratio: float, snapshot: Snapshot) -> tuple[float, ...]:
-    """The densities stretched, on a logarithmic scale, to this ratio of the heaviest to the lightest.
-
-    The heaviest keeps its own. At a ratio of 1 the order is lost, so the scene's is taken as the measure.
-    """
-    scene = [phase.density for phase in snapshot.scene.phases]
-    top, span = max(scene), math.log(max(scene) / min(scene))
-    if span == 0:
-        return tuple(top / (ratio if k else 1.0) for k in range(len(densities)))
-    return tuple(top * math.exp(math.log(ratio) * math.log(density / top) / span) for density in scene)

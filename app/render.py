@@ -15,13 +15,13 @@ import numpy as np
 import OpenGL.GL as gl
 
 from app import colormaps
-from app.shaders import LIGHT, PAINT, RESAMPLE, VERTEX
+from app.shaders import LIGHT, PAINT, RESAMPLE, VERTEX, source
 from app.views import Range, View
 from sim.frame import Frame
 from sim.grid import Grid
 from sim.layout import Scene
 
-PHASES = 4  # three fractions and solid fill a texture; the fourth fraction is what is left
+NARROW = 4  # phases up to which one texture holds them: three fractions and the solids, the fourth is what they leave
 TEXELS_PER_CELL = 3  # of the fine passes: between them the B-spline is straight to a fiftieth of a cell
 TEXELS = 1024  # of the fine passes on the longer side at most, where cells are that fine by themselves
 STONE = (0.50, 0.47, 0.44)
@@ -31,21 +31,19 @@ class FluidRenderer:
     """Needs a current OpenGL 3.3 context at construction and at every call."""
 
     def __init__(self) -> None:
-        self._resample, self._light = program(RESAMPLE), program(LIGHT)
-        self._paints: dict[int, int] = {}  # by number of phases
+        self._programs: dict[int, tuple[int, int, int]] = {}  # of the three passes, by number of phases
         self._vertices = gl.glGenVertexArrays(1)  # core profile draws nothing without one
-        self._cells, self._values, self._colormap, self._fine, self._around, self._lit, self.texture = gl.glGenTextures(
-            7
-        )
+        self._cells, self._fine, self._cells_more, self._fine_more = gl.glGenTextures(4)
+        self._values, self._colormap, self._around, self._lit, self.texture = gl.glGenTextures(5)
         self._fine_target, self._lit_target, self._target = gl.glGenFramebuffers(3)
-        self._fine_size, self._size = (0, 0), (0, 0)
+        self._fine_size, self._wide, self._size = (0, 0), False, (0, 0)
         self._map_name = ""
 
     def draw(self, frame: Frame, scene: Scene, grid: Grid, view: View, limits: Range, size: tuple[int, int]) -> int:
         """Draws into `texture`, (width, height) pixels, and returns its OpenGL name. Leaves the GL state as it was."""
         with Restored():
             self._upload(frame, grid, view)
-            self._resize(grid, size)
+            self._resize(grid, size, len(scene.phases) > NARROW)
             gl.glBindVertexArray(self._vertices)
             self._resample_pass(scene, grid, view, limits)
             self._light_pass(scene, grid, view)
@@ -53,13 +51,10 @@ class FluidRenderer:
         return int(self.texture)
 
     def _upload(self, frame: Frame, grid: Grid, view: View) -> None:
-        cells = np.zeros((*grid.shape, 4), dtype=np.float32)
-        carried = frame.fractions[:-1]
-        cells[..., : len(carried)] = np.moveaxis(sharpened(carried, frame.solid), 0, -1)
-        cells[..., 3] = frame.solid
-        # eight bits place the surface to 1/64 of a cell, and software OpenGL reads them three times as fast as floats
-        encoded = np.rint(255 * (0.5 * cells + 0.25)).clip(0, 255).astype(np.uint8)
-        upload(self._cells, encoded, gl.GL_RGBA8, gl.GL_RGBA, kind=gl.GL_UNSIGNED_BYTE, mipmaps=True)
+        carried = np.moveaxis(sharpened(frame.fractions[:-1], frame.solid), 0, -1)
+        self._upload_cells(self._cells, carried[..., : NARROW - 1], frame.solid)
+        if len(frame.fractions) > NARROW:
+            self._upload_cells(self._cells_more, carried[..., NARROW - 1 :])
         if view.field is None:
             return
         values = spread_into(view.field(frame, grid), frame.solid).astype(np.float32)[..., None]
@@ -69,23 +64,35 @@ class FluidRenderer:
             upload(self._colormap, table, gl.GL_RGB8, gl.GL_RGB, kind=gl.GL_UNSIGNED_BYTE)
             self._map_name = view.colormap
 
-    def _resize(self, grid: Grid, size: tuple[int, int]) -> None:
+    def _upload_cells(self, texture: int, values: np.ndarray, last: np.ndarray | None = None) -> None:
+        """Up to four channels, the last of them `last` if that is given."""
+        cells = np.zeros((*values.shape[:2], 4), dtype=np.float32)
+        cells[..., : values.shape[2]] = values
+        if last is not None:
+            cells[..., 3] = last
+        # eight bits place the surface to 1/64 of a cell, and software OpenGL reads them three times as fast as floats
+        encoded = np.rint(255 * (0.5 * cells + 0.25)).clip(0, 255).astype(np.uint8)
+        upload(texture, encoded, gl.GL_RGBA8, gl.GL_RGBA, kind=gl.GL_UNSIGNED_BYTE, mipmaps=True)
+
+    def _resize(self, grid: Grid, size: tuple[int, int], wide: bool) -> None:
         factor = max(1, min(TEXELS_PER_CELL, TEXELS // max(grid.shape)))
         fine_size = (grid.nx * factor, grid.ny * factor)
-        if fine_size != self._fine_size:
-            for name in (self._fine, self._around, self._lit):
+        if (fine_size, wide) != (self._fine_size, self._wide):
+            targets = [self._fine, self._around, self._fine_more][: 3 if wide else 2]
+            for name in (*targets, self._lit):
                 allocate(name, fine_size, gl.GL_LINEAR)
-            attach(self._fine_target, [self._fine, self._around])
+            attach(self._fine_target, targets)
             attach(self._lit_target, [self._lit])
-            self._fine_size = fine_size
+            self._fine_size, self._wide = fine_size, wide
         if size != self._size:
             allocate(self.texture, size, gl.GL_NEAREST)  # shown pixel by pixel, and cheaper so in software
             attach(self._target, [self.texture])
             self._size = size
 
     def _resample_pass(self, scene: Scene, grid: Grid, view: View, limits: Range) -> None:
-        run = Pass(self._resample, self._fine_target, self._fine_size, cells=self._cells, values=self._values)
-        run.set("heaviness", *heaviness(scene))
+        textures = {"cells": self._cells, "cells_more": self._cells_more, "values": self._values}
+        run = Pass(self._program(scene, 0), self._fine_target, self._fine_size, **textures)
+        run.set_each("heaviness", heaviness(scene))
         run.set("field_range", float(limits.low), 1 / (limits.high - limits.low))
         run.set("show_field", view.field is not None)
         coarsest = int(math.log2(max(grid.shape)))
@@ -94,32 +101,36 @@ class FluidRenderer:
         run.draw()
 
     def _light_pass(self, scene: Scene, grid: Grid, view: View) -> None:
-        textures = {"fine": self._fine, "around": self._around, "colormap": self._colormap}
-        run = Pass(self._light, self._lit_target, self._fine_size, **textures)
-        run.set("heaviness", *heaviness(scene))
+        textures = {"fine": self._fine, "fine_more": self._fine_more, "around": self._around}
+        run = Pass(self._program(scene, 1), self._lit_target, self._fine_size, **textures, colormap=self._colormap)
+        run.set_each("heaviness", heaviness(scene))
         run.set("cell", 1 / grid.nx, 1 / grid.ny)
         run.set("show_field", view.field is not None)
         run.draw()
 
     def _paint_pass(self, scene: Scene, view: View) -> None:
-        phases = len(scene.phases)
-        if phases not in self._paints:
-            self._paints[phases] = program(PAINT.replace("PHASES", str(phases)))
-        run = Pass(self._paints[phases], self._target, self._size, fine=self._fine, light=self._lit)
-        run.set("heaviness", *heaviness(scene))
+        textures = {"fine": self._fine, "fine_more": self._fine_more, "light": self._lit}
+        run = Pass(self._program(scene, 2), self._target, self._size, **textures)
+        run.set_each("heaviness", heaviness(scene))
         run.set("show_field", view.field is not None)
         run.set("stone", *STONE)
         for k, phase in enumerate(scene.phases):
             run.set(f"phase_color[{k}]", *phase.color)
         run.draw()
 
+    def _program(self, scene: Scene, which: int) -> int:
+        phases = len(scene.phases)
+        if phases not in self._programs:
+            resample, light, paint = (program(source(shader, phases)) for shader in (RESAMPLE, LIGHT, PAINT))
+            self._programs[phases] = resample, light, paint
+        return self._programs[phases][which]
+
 
 def heaviness(scene: Scene) -> list[float]:
     """0 (lightest) to 1 (heaviest) for every phase of the scene, by the logarithm of its density."""
     logs = [math.log(phase.density) for phase in scene.phases]
     span = max(logs) - min(logs)
-    shares = [(value - min(logs)) / span for value in logs] if span > 0 else [float(k == 0) for k in range(len(logs))]
-    return shares + [0.0] * (PHASES - len(shares))
+    return [(value - min(logs)) / span for value in logs] if span > 0 else [float(k == 0) for k in range(len(logs))]
 
 
 def sharpened(fractions: np.ndarray, solid: np.ndarray) -> np.ndarray:
@@ -177,9 +188,9 @@ class Restored:
 def program(fragment: str) -> int:
     """A linked program of the screen-filling triangle and this fragment shader. Raises RuntimeError with GL's log."""
     made = gl.glCreateProgram()
-    for kind, source in ((gl.GL_VERTEX_SHADER, VERTEX), (gl.GL_FRAGMENT_SHADER, fragment)):
+    for kind, text in ((gl.GL_VERTEX_SHADER, VERTEX), (gl.GL_FRAGMENT_SHADER, fragment)):
         shader = gl.glCreateShader(kind)
-        gl.glShaderSource(shader, source)
+        gl.glShaderSource(shader, text)
         gl.glCompileShader(shader)
         if not gl.glGetShaderiv(shader, gl.GL_COMPILE_STATUS):
             raise RuntimeError(f"the fluid's shader does not compile here: {gl.glGetShaderInfoLog(shader)!r}")
@@ -210,6 +221,11 @@ class Pass:
             gl.glUniform1i(place, int(values[0]))
         else:
             (gl.glUniform1f, gl.glUniform2f, gl.glUniform3f, gl.glUniform4f)[len(values) - 1](place, *values)
+
+    def set_each(self, uniform: str, values: list[float]) -> None:
+        """A uniform array of floats."""
+        for k, value in enumerate(values):
+            self.set(f"{uniform}[{k}]", value)
 
     def draw(self) -> None:
         """Covers the framebuffer."""

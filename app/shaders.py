@@ -2,6 +2,9 @@
 
 All that is costly happens in the first two, at a few texels per cell and in eight bits; the last, which touches every
 pixel of the window, reads two texels and mixes. On software OpenGL that is the difference between 60 and 6 ms.
+
+Of N phases N - 1 fractions are carried, and the last is what they leave of 1: the first three share a texture with the
+solids, the next four, where there are so many, have a second one. `source` puts N in, so that loops unroll.
 """
 
 VERTEX = """#version 330 core
@@ -12,10 +15,22 @@ void main() {  // one triangle that covers the screen
 }
 """
 
-# Of up to four phases the first three fractions are carried; they sum to 1.
-HEAVINESS = """
-uniform vec4 heaviness;  // of every phase, 0 (lightest) to 1
-float heavy(vec3 f) { return dot(f, heaviness.rgb - heaviness.a) + heaviness.a; }
+# What a place holds, as read from one texture or two.
+FRACTIONS = """
+#define WIDE (PHASES > 4)
+uniform float heaviness[PHASES];  // of every phase, 0 (lightest) to 1
+struct Mix { vec4 first, more; };  // three fractions and solid, four fractions
+#if WIDE
+#define MIX(fetch, image) Mix(fetch(image), fetch(image##_more))
+#else
+#define MIX(fetch, image) Mix(fetch(image), vec4(0.0))
+#endif
+float fraction(Mix m, int k) { return k < 3 ? m.first[min(k, 2)] : m.more[max(k - 3, 0)]; }
+float heavy(Mix m) {
+    float sum = heaviness[PHASES - 1];
+    for (int k = 0; k < PHASES - 1; ++k) sum += fraction(m, k) * (heaviness[k] - heaviness[PHASES - 1]);
+    return sum;
+}
 """
 
 # Cubic B-spline by four bilinear taps (Sigg and Hadwiger, GPU Gems 2, ch. 20).
@@ -38,41 +53,52 @@ vec4 spline(sampler2D image, vec2 uv, int level) {
 
 # First pass, fine: the smooth surfaces of which the last pass draws the level sets.
 RESAMPLE = (
-    """#version 330 core
+    FRACTIONS
+    + SPLINE
+    + """
 in vec2 uv;
 layout(location = 0) out vec4 fine;     // three fractions, solid
 layout(location = 1) out vec4 around;   // heaviness near by, heaviness around, -, field as 0..1
 uniform sampler2D cells;    // three fractions, solid, stored as (value + 1/2) / 2
 uniform sampler2D values;   // a field
+#if WIDE
+layout(location = 2) out vec4 fine_more;  // four fractions
+uniform sampler2D cells_more;
+#endif
 uniform vec2 field_range;   // low, 1 / (high - low)
 uniform int show_field;
 uniform int near_level, far_level;
-"""
-    + HEAVINESS
-    + SPLINE
-    + """
+
+vec4 here(sampler2D image) { return 2.0 * spline(image, uv, 0) - 0.5; }
+vec4 near(sampler2D image) { return 2.0 * textureLod(image, uv, float(near_level)) - 0.5; }
+vec4 far(sampler2D image) { return 2.0 * spline(image, uv, far_level) - 0.5; }
+
 void main() {
-    fine = 2.0 * spline(cells, uv, 0) - 0.5;
+    Mix m = MIX(here, cells);
+    fine = m.first;
+#if WIDE
+    fine_more = m.more;
+#endif
     float field = show_field == 1 ? (spline(values, uv, 0).r - field_range.x) * field_range.y : 0.0;
-    vec3 near = 2.0 * textureLod(cells, uv, float(near_level)).rgb - 0.5;
-    vec3 far = 2.0 * spline(cells, uv, far_level).rgb - 0.5;
-    around = vec4(heavy(near), heavy(far), 0.0, field);
+    around = vec4(heavy(MIX(near, cells)), heavy(MIX(far, cells)), 0.0, field);
 }
 """
 )
 
 # Second pass, fine: how the light falls, as three shares that the last pass mixes into the phases' colours.
 LIGHT = (
-    """#version 330 core
+    FRACTIONS
+    + """
 in vec2 uv;
 out vec4 light;  // white added inside, depth inside, shadow outside, light on solids;  or the field's colour
-uniform sampler2D fine, around, colormap;
+uniform sampler2D fine, fine_more, around, colormap;
 uniform vec2 cell;  // in uv
 uniform int show_field;
-"""
-    + HEAVINESS
-    + """
+
 const vec2 SUN = vec2(-0.5, 0.866);  // from the upper left, as on a drawing board
+vec2 at;
+vec4 read(sampler2D image) { return texture(image, at); }
+Mix mix_at(vec2 place) { at = place; return MIX(read, fine); }
 
 void main() {
     vec4 blur = texture(around, uv);
@@ -81,13 +107,12 @@ void main() {
         return;
     }
     vec2 h = 0.5 * cell;
-    vec4 f = texture(fine, uv);
-    vec4 e = texture(fine, uv + vec2(h.x, 0.0)), w = texture(fine, uv - vec2(h.x, 0.0));
-    vec4 n = texture(fine, uv + vec2(0.0, h.y)), s = texture(fine, uv - vec2(0.0, h.y));
-    vec2 slope = vec2(heavy(e.rgb) - heavy(w.rgb), heavy(n.rgb) - heavy(s.rgb));  // per cell
+    Mix e = mix_at(uv + vec2(h.x, 0.0)), w = mix_at(uv - vec2(h.x, 0.0));
+    Mix n = mix_at(uv + vec2(0.0, h.y)), s = mix_at(uv - vec2(0.0, h.y));
+    vec2 slope = vec2(heavy(e) - heavy(w), heavy(n) - heavy(s));  // per cell
     float steep = length(slope);
     float facing = dot(-slope / max(steep, 1e-3), SUN);
-    float depth = (heavy(f.rgb) - 0.5) / max(steep, 0.05);  // in cells, positive inside the heavy phase
+    float depth = (heavy(mix_at(uv)) - 0.5) / max(steep, 0.05);  // in cells, positive inside the heavy phase
 
     float glow = 1.0 - smoothstep(0.45, 1.0, blur.x);
     float deep = smoothstep(0.55, 1.0, blur.y);
@@ -97,25 +122,39 @@ void main() {
     light.r = 0.26 * glow * (1.0 - 0.75 * deep) + 0.36 * band * lit * lit;
     light.g = 0.75 * deep + 0.5 * band * max(-facing, 0.0);
     light.b = smoothstep(0.05, 0.75, shadow);
-    light.a = 0.5 + 0.5 * clamp(dot(-vec2(e.a - w.a, n.a - s.a), SUN), -1.0, 1.0);
+    vec2 rise = vec2(e.first.a - w.first.a, n.first.a - s.first.a);
+    light.a = 0.5 + 0.5 * clamp(dot(-rise, SUN), -1.0, 1.0);
 }
 """
 )
 
-# Last pass, every pixel: sharp phases or a field, and solids over them. PHASES is put in, so that loops unroll.
+# Last pass, every pixel: sharp phases or a field, and solids over them.
 PAINT = (
-    """#version 330 core
+    FRACTIONS
+    + """
 in vec2 uv;
 out vec4 color;
-uniform sampler2D fine, light;
+uniform sampler2D fine, fine_more, light;
 uniform vec3 phase_color[PHASES];
 uniform int show_field;
 uniform vec3 stone;
-"""
-    + HEAVINESS
-    + """
+
+vec4 read(sampler2D image) { return texture(image, uv); }
+
 // 0..1 across one pixel at the zero of `level`
 float edge(float level) { return clamp(level / max(fwidth(level), 1e-5) + 0.5, 0.0, 1.0); }
+
+// every fraction, and by how much it exceeds its strongest rival
+void contest(Mix m, out float f[PHASES], out float lead[PHASES]) {
+    float last = 1.0, first = -1.0, second = -1.0;
+    for (int k = 0; k < PHASES; ++k) {
+        f[k] = k < PHASES - 1 ? fraction(m, k) : last;
+        last -= f[k];
+        second = max(second, min(first, f[k]));
+        first = max(first, f[k]);
+    }
+    for (int k = 0; k < PHASES; ++k) lead[k] = f[k] < first ? f[k] - first : f[k] - second;
+}
 
 vec3 body(int k, vec4 l) {
     vec3 c = phase_color[k];
@@ -124,42 +163,48 @@ vec3 body(int k, vec4 l) {
     return mix(outside, inside, heaviness[k]);
 }
 
-vec3 liquid(vec3 carried, vec4 l) {
-    float f[PHASES], share[PHASES];
-    float last = 1.0, total = 1e-4;
-    for (int k = 0; k < PHASES - 1; ++k) { f[k] = carried[k]; last -= carried[k]; }
-    f[PHASES - 1] = last;
-    for (int k = 0; k < PHASES; ++k) {
-        float rival = 0.0;
-        for (int i = 0; i < PHASES; ++i) if (i != k) rival = max(rival, f[i]);
-        share[k] = edge(f[k] - rival);
-        total += share[k];
-    }
+vec3 liquid(Mix m, vec4 l) {
+    float f[PHASES], lead[PHASES];
+    contest(m, f, lead);
+    float total = 1e-4;
     vec3 result = vec3(0.0), mist = vec3(0.0);
-    float light_share = 1.0, heavy_part = 1e-4;
+    float heavy_share = 0.0, heavy_part = 1e-4;
     for (int k = 0; k < PHASES; ++k) {
-        result += share[k] / total * body(k, l);
-        light_share -= share[k] / total * heaviness[k];
+        float share = edge(lead[k]);
+        total += share;
+        result += share * body(k, l);
+        heavy_share += share * heaviness[k];
         mist += heaviness[k] * f[k] * phase_color[k];
         heavy_part += heaviness[k] * f[k];
     }
     // spray thinner than half a cell has no surface; it shows as mist
-    float thin = light_share * smoothstep(0.04, 0.5, heavy_part);
-    return mix(result, mist / heavy_part, 0.42 * thin * thin);
+    float thin = (1.0 - heavy_share / total) * smoothstep(0.04, 0.5, heavy_part);
+    return mix(result / total, mist / heavy_part, 0.42 * thin * thin);
 }
 
-vec3 field(vec3 f, vec3 tone) {
-    float level = heavy(f) - 0.5;
-    float line = 1.0 - clamp(abs(level) / max(fwidth(level), 1e-5) - 0.4, 0.0, 1.0);
+vec3 field(Mix m, vec3 tone) {
+    float f[PHASES], lead[PHASES];
+    contest(m, f, lead);
+    float line = 0.0;  // where phases meet
+    for (int k = 0; k < PHASES; ++k) {
+        line = max(line, 1.0 - clamp(abs(lead[k]) / max(fwidth(lead[k]), 1e-5) - 0.4, 0.0, 1.0));
+    }
     return mix(tone, vec3(dot(tone, vec3(0.3, 0.6, 0.1)) > 0.5 ? 0.0 : 1.0), 0.35 * line);
 }
 
 void main() {
-    vec4 f = texture(fine, uv), l = texture(light, uv);
-    vec3 fluid = show_field == 1 ? field(f.rgb, l.rgb) : liquid(f.rgb, l);
+    Mix m = MIX(read, fine);
+    vec4 l = texture(light, uv);
+    float solid = m.first.a;
+    vec3 fluid = show_field == 1 ? field(m, l.rgb) : liquid(m, l);
     vec3 rock = stone * (0.96 + 0.06 * uv.y) + 0.32 * (l.a - 0.5);
-    fluid *= 1.0 - 0.22 * smoothstep(0.0, 0.5, f.a);
-    color = vec4(mix(fluid, rock, edge(f.a - 0.5)), 1.0);
+    fluid *= 1.0 - 0.22 * smoothstep(0.0, 0.5, solid);
+    color = vec4(mix(fluid, rock, edge(solid - 0.5)), 1.0);
 }
 """
 )
+
+
+def source(shader: str, phases: int) -> str:
+    """A whole fragment shader for so many phases."""
+    return f"#version 330 core\n#define PHASES {phases}\n{shader}"

@@ -34,7 +34,10 @@ class PressureSolve:
         self.choice = choice
         self.cancelled = threading.Event()
         self.failure = ""  # why the last choice could not be used, one sentence
-        self._device, self._weights = device, weights
+        self.weights = weights
+        self.used: list[Choice] = []  # by the solves of the present output frame
+        self.plan: dict[int, Choice] = {}  # what comes into use with which of them, for a replay
+        self._device = device
         self._solvers: dict[str, precond.Solver] = {}
         self._system: precond.PoissonSystem | None = None
         self._last = choice.precond  # a name that has worked
@@ -45,6 +48,8 @@ class PressureSolve:
         if system is not self._system:
             self._solvers.clear()
             self._system = system
+        if len(self.used) in self.plan:
+            self.choice = self.plan.pop(len(self.used))
         choice = self.choice
         try:
             solver = self._solver(choice.precond, system)
@@ -52,15 +57,17 @@ class PressureSolve:
             if choice.precond == self._last:
                 raise
             self.failure = f"preconditioner {choice.precond!r} cannot be used: {error}"
-            self.choice = Choice(self._last, choice.tol)
+            choice = self.choice = Choice(self._last, choice.tol)
             solver = self._solver(self._last, system)
+        self.used.append(choice)
         solution = solver.solve(system, b, rtol=choice.tol, x0=x0, give_up=self.cancelled.is_set)
         if self.cancelled.is_set():  # the answer is not one to go on with
             raise Cancelled
         return solution
 
-    def renew(self) -> None:
+    def begin_frame(self) -> None:
         """Run networks in the next solve, so that a run continued from here does what an uninterrupted one does."""
+        self.used = []
         for solver in self._solvers.values():
             solver.renew()
 
@@ -78,7 +85,7 @@ class PressureSolve:
 
     def why_unavailable(self, name: str) -> str | None:
         """None if the method can be chosen, else a sentence; with weights at hand no file needs to be there."""
-        return None if self._weights and entry(name).takes_weights else precond.why_unavailable(name)
+        return None if self.weights and entry(name).takes_weights else precond.why_unavailable(name)
 
     def with_functions(self, tile: anatomy.Tile) -> anatomy.Tile:
         """The tile with its functions in the last solve, if the chosen method has any. For the thread that solves."""
@@ -87,7 +94,7 @@ class PressureSolve:
 
     def _solver(self, name: str, system: precond.PoissonSystem) -> precond.Solver:
         if name not in self._solvers:
-            weights = self._weights if entry(name).takes_weights else None
+            weights = self.weights if entry(name).takes_weights else None
             self._solvers[name] = precond.Solver(name, system, device=self._device, weights=weights)
         self._last = name
         return self._solvers[name]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.priority import lower_own_priority
-from app.session import FRAME_DT, Session, Snapshot
+from app.session import BUSY, FRAME_DT, Session, Snapshot
 from app.solving import Cancelled, Choice, PressureSolve
 
 NICENESS = 10  # a tenth of the window's weight: with every core busy solving, the window still gets its share
@@ -55,6 +55,9 @@ class Worker(threading.Thread):
 
     def choose(self, choice: Choice) -> None:
         """Another preconditioner or tolerance, from the next pressure solve on, even within a frame."""
+        if self._session is not None and self._session.replaying:
+            self.say(BUSY)
+            return
         self._solve.choice = choice
         self._refresh = True
         self._wake.set()
@@ -157,6 +160,17 @@ class Worker(threading.Thread):
         if self._solve.failure:
             self.say(self._solve.failure)
             self._solve.failure = ""
+        self._report_on_files(session)
+
+    def _report_on_files(self, session: Session) -> None:
+        """Says that a log cannot go on; pauses at the end of a replay."""
+        if session.log is not None and session.log.error:
+            self.say(session.log.error)
+            session.log.error = ""
+        if session.replay is not None and session.frames == session.replay.frames:
+            self.paused, self._single_steps = True, 0
+            verdict = session.replay.verdict()
+            self.say(f"the replay has ended, press Space to go on from here{verdict and f'; {verdict}'}")
 
     def _rest(self, due: float) -> None:
         """Waits until `due`, unless there is something to do."""

@@ -2,11 +2,12 @@
 
 Volume: split sweeps of Weymouth & Yue 2010. In a sweep along one axis, with Courant numbers U = w dt / dx on the faces,
 
-    F' = F - (G[+] - G[-]) + c (U[+] - U[-]),      c = 1 where F > 1/2 at the start of the step, else 0,
+    F' = F - (G[+] - G[-]) + c (U[+] - U[-]),      c = 1 where F holds the largest phase at the start of the step, else 0,
 
 where G is the volume of a nested fraction F[k] (in cells) that the PLIC plane of the upwind cell sends through a face.
-The last term adds up to c div u dt = 0 over both sweeps, so volume is exact, and 0 <= F' <= 1 while sum |U| < 1/2. The
-planes of a cell are nested, so F[k] <= F[k + 1] holds by the same argument: no phase becomes negative.
+The last term adds up to c div u dt = 0 over both sweeps, so volume is exact, and 0 <= F' <= 1 while sum |U| stays below
+the largest fraction in the cell. The planes of a cell are nested, so F[k] <= F[k + 1] holds by the same argument: no
+phase becomes negative.
 
 Momentum: the mass flux of a cell face is m = rho_last U + sum (rho_k - rho_{k+1}) G[k]. The staggered volume of a
 velocity face consists of half of each of its two cells; its density, its mass fluxes and its dilation are the means of
@@ -43,11 +44,33 @@ def upwind(far: ti.f64, donor: ti.f64, receiver: ti.f64, courant: ti.f64) -> ti.
 
 @ti.kernel
 def mark(F: Array3, c: Array3):
-    """c = 1 where F > 1/2, else 0: the dilation colour of Weymouth & Yue, frozen over both sweeps."""
+    """c[k] = 1 where the phase that fills most of the cell is one of 0 .. k, else 0; frozen over both sweeps.
+
+    For two phases the dilation colour of Weymouth & Yue. The phase that is marked must fill at least sum |U| of its
+    cell, or compression could make it negative: see `crowding`.
+    """
     for j in range(F.shape[1]):
-        for k in range(F.shape[0]):
-            for i in range(F.shape[2]):
-                c[k, j, i] = 1.0 if F[k, j, i] > 0.5 else 0.0
+        for i in range(F.shape[2]):
+            most, largest, below = 0, 0.0, 0.0
+            for k in range(F.shape[0] + 1):
+                upto = 1.0
+                if k < F.shape[0]:
+                    upto = F[k, j, i]
+                if upto - below >= largest:
+                    most, largest = k, upto - below
+                below = upto
+            for k in range(F.shape[0]):
+                c[k, j, i] = 1.0 if k >= most else 0.0
+
+
+@ti.func
+def crowding(F: ti.template(), j: ti.i32, i: ti.i32) -> ti.f64:
+    """By how much slower a cell must flow for its crowd of phases: 1/2 over the largest fraction, at least 1."""
+    largest, below = 0.0, 0.0
+    for k in range(F.shape[0]):
+        largest = ti.max(largest, F[k, j, i] - below)
+        below = F[k, j, i]
+    return 0.5 / ti.min(ti.max(largest, 1.0 - below), 0.5)
 
 
 @ti.func
@@ -82,7 +105,7 @@ def find_flux(
     w is (ny, nx + 1) along x, (ny + 1, nx) along y, and so is every out[k]. What enters from outside of the domain is
     enter (K, 2, ny or nx), before the first and behind the last cell; what a moving solid sends out is what surrounds
     it. A film thinner than its cell would stick to a wall for ever, since its plane never reaches the far face: where
-    it leaves the wall for a pure cell, the mean of the cell flows instead.
+    it leaves a wall at rest for a pure cell, the mean of the cell flows instead.
     """
     e = unit(axis)
     for j in range(w.shape[0]):
@@ -105,7 +128,8 @@ def find_flux(
                     at_wall = True
                     if inside(behind, solid):
                         at_wall = solid[behind] != 0
-                    whole = at_wall and pure(F, receiver)
+                    rests = w[face - e if courant > 0.0 else face + e] == 0.0
+                    whole = at_wall and rests and pure(F, receiver)
                 for k in range(F.shape[0]):
                     value = F[k, donor[0], donor[1]]
                     volume = courant * value

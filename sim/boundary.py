@@ -40,11 +40,15 @@ def can_shift(solid: np.ndarray, cells: np.ndarray, rows: int, columns: int) -> 
     return not (solid & ~cells)[j, i].any()
 
 
-def exchanged(cells: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Cells of a wall after a shift, and the indices that it covers and uncovers, as many of both, line by line."""
+Places = tuple[np.ndarray, ...]  # (j, i)
+
+
+def exchanged(cells: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, Places, Places]:
+    """Cells of a wall after a shift, and the places that it covers and uncovers, as many of both, line by line."""
     moved = np.roll(cells, (rows, columns), (0, 1))
-    turned = (moved & ~cells).T if rows else moved & ~cells, (cells & ~moved).T if rows else cells & ~moved
-    covered, uncovered = (np.nonzero(part)[:: -1 if rows else 1] for part in turned)
+    covered, uncovered = (
+        np.nonzero(part.T)[::-1] if rows else np.nonzero(part) for part in (moved & ~cells, cells & ~moved)
+    )
     return moved, covered, uncovered
 
 
@@ -71,11 +75,6 @@ class Boundary:
                 enter = self.enter_x if opening.side in ("left", "right") else self.enter_y
                 first = scene.phase_index(opening.phase)
                 enter[first:, int(opening.side in ("right", "top")), self._part(opening)] = 1.0
-
-    @property
-    def flows(self) -> bool:
-        """Whether anything may pass a side of the domain or a moving wall."""
-        return self.moving or bool(self.scene.openings)
 
     def _part(self, opening: Opening) -> slice:
         """The cells along its side that an opening covers."""

@@ -9,6 +9,7 @@ p = 0 on the top face: half a cell away, beta doubles.
 
 import taichi as ti
 
+from sim.advect import crowding
 from sim.plic import Array1, Array2, Array3, Mask2
 
 
@@ -93,7 +94,7 @@ NUMBERS = 6  # of a row besides the volumes
 def survey(F: Array3, rho: Array2, solid: Mask2, u: Array2, v: Array2, rows: Array2, dx: ti.f64):
     """One line of numbers for each row of cells, to be reduced in a fixed order (atomics would not repeat bit for bit).
 
-    rows[j] = (max |u|_1 [m/s], max |div u| [1/s], max speed [m/s], volume of all fluid [m^2], kinetic energy [J/m],
+    rows[j] = (max |u|_1 times `crowding` [m/s], max |div u| [1/s], max speed [m/s], volume of all fluid [m^2], kinetic energy [J/m],
                potential energy / g [kg], then the volume of every nested fraction [m^2])
     """
     ny, nx = rho.shape[0], rho.shape[1]
@@ -105,7 +106,8 @@ def survey(F: Array3, rho: Array2, solid: Mask2, u: Array2, v: Array2, rows: Arr
         for i in range(nx):
             if solid[j, i] == 0:
                 w, e, s, n = u[j, i], u[j, i + 1], v[j, i], v[j + 1, i]
-                courant = ti.max(courant, ti.max(ti.abs(w), ti.abs(e)) + ti.max(ti.abs(s), ti.abs(n)))
+                sum_of_axes = ti.max(ti.abs(w), ti.abs(e)) + ti.max(ti.abs(s), ti.abs(n))
+                courant = ti.max(courant, sum_of_axes * crowding(F, j, i))
                 divergence_max = ti.max(divergence_max, ti.abs(e - w + n - s) / dx)
                 square = 0.5 * (w * w + e * e + s * s + n * n)
                 speed = ti.max(speed, ti.sqrt(square))

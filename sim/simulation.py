@@ -24,7 +24,8 @@ from sim.viscosity import Viscosity
 
 Solve = Callable[[PoissonSystem, torch.Tensor, torch.Tensor], Solution]
 
-COURANT = 0.49  # sum over directions of |u| dt / dx; the split transport keeps fractions in [0, 1] only below 1/2
+COURANT = 0.49  # sum over directions of |u| dt / dx; the split transport keeps fractions in [0, 1] only below 1/2,
+# and below the largest fraction of a cell that holds more than two phases
 MAX_SUBSTEPS = 64  # per call of step; beyond it the clock is slowed, never the stability given up
 
 
@@ -198,8 +199,6 @@ class Simulation:
             self.time, self.steps, left, strokes = self.time + h, self.steps + 1, left - h, ()
             left = 0.0 if left < 1e-12 * dt else left  # what rounding leaves of the last sub-step
             rate = self._measure()[0]
-        if drag is not None:
-            self._boundary.update(self.solid.cpu().numpy())
         self.controls = replace(self.controls, strokes=())
         return self._publish(dt - left, tuple(solutions), left, ms, courant, max(limits, key=LIMITS.index))
 
@@ -240,7 +239,7 @@ class Simulation:
             if self._has_solid:
                 plic.extend_into_solid(F_new, self._wall)
             F, u, v = F_new, u_new, v_new
-        if self.scene.open_top or self._boundary.flows:
+        if self.scene.open_top or self.scene.openings or self._has_solid:
             self._book(self._passed(dt_dx))
         self.F, self._F_b = self._F_b, self.F
         self.u, self._u_b = self._u_b, self.u
@@ -303,6 +302,8 @@ class Simulation:
         that is lifted off the ground, the stone moves without pushing.
         """
         if drag is None:
+            if self._boundary.moving:  # let go
+                self._boundary.update(self.solid.cpu().numpy())
             return None
         solid = self.solid.cpu().numpy()
         rows, columns = drag.cells_passed(since, since + h, self.grid.dx)
@@ -368,7 +369,7 @@ class Simulation:
         return g * dx * drop.flip(0).cumsum(0).flip(0) * fluid
 
     def _measure(self) -> tuple[float, list[float], list[float]]:
-        """Largest |u|_1 / dx [1/s], volumes of the phases [m^2], and (max |div u|, max speed, energy without surfaces)."""
+        """Largest |u|_1 / dx, crowded cells counted higher [1/s], volumes of the phases [m^2], and (max |div u|, max speed, energy without surfaces)."""
         pressure.survey(self.F, self.rho, self._wall, self.u, self.v, self._rows, self.grid.dx)
         largest, total = self._rows.amax(0).tolist(), self._rows.sum(0).tolist()
         if not math.isfinite(total[4]):

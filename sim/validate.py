@@ -20,12 +20,18 @@ import precond
 from precond.bench.machine import commit, machine
 from precond.bench.sheet import STYLE
 from precond.commandline import RUN_TIME, Parser, Refusal, check_outputs, joined, path_of, positive, whole, write_json
-from sim.cases import CASES, Curve, Result
+from sim.cases import CASES as FLOWS
+from sim.cases import Case, Curve, Result
+from sim.endurance import abuse, endurance
 from sim.simulation import Solve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+CASES = FLOWS | {
+    "endurance": Case(endurance, (32,), (96,), "conservation", "2,000 steps of every scene"),
+    "abuse": Case(abuse, (32,), (96,), "no surprise", "3,000 steps of random input in every scene"),
+}
 TOL = 1e-8  # relative residual of every pressure solve
 MEASURED, PUBLISHED = "#004488", "#BB5566"  # Paul Tol's high-contrast set
 

@@ -81,7 +81,8 @@ def test_every_scene_keeps_volume_fractions_and_incompressibility(name: str) -> 
         top_energy = max(top_energy, stats.energy)
     assert stats.volume_drift <= 1e-6
     assert stats.divergence_max * DT < 1e-3
-    assert top_energy <= at_rest * 1.01
+    if not simulation.scene.openings:  # an inlet brings energy
+        assert top_energy <= at_rest * 1.01
 
 
 def test_divergence_is_as_small_as_the_tolerance() -> None:
@@ -176,7 +177,7 @@ def test_foreign_or_damaged_states_are_refused_and_change_nothing() -> None:
         "version": {**good, "about": np.array('{"version": 99}')},
         "'u'": {**good, "u": good["u"][:, :-1]},
         "'v' holds NaN": {**good, "v": np.where(good["v"] == good["v"].max(), np.nan, good["v"])},
-        "outside of": {**good, "F": good["F"] + 1.0},
+        "not nested": {**good, "F": good["F"] + 1.0},
         "not readable": {**good, "about": np.array("not json")},
     }
     for needle, state in damaged.items():
