@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Dump:
-    """solve(system, b, x0) for a session's simulation: records each `every`-th system, and solves as the session does."""
+    """solve(system, b, x0) for a session's simulation: records each `every`-th system, solves as the session does."""
 
     def __init__(self, session: Session, recording: Recording, every: int) -> None:
         self._session, self._recording, self._every = session, recording, every

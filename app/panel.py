@@ -18,7 +18,7 @@ from app.views import VIEWS, Range
 from app.worker import Worker
 
 TOLERANCES = (1e-2, 1e-12)  # from loose to tight
-BUTTONS = 3  # phases with a button of their own; more are chosen from a list
+BUTTONS = 2  # phases with a button of their own; more are chosen from a list, or the buttons take two lines
 
 
 class Actions(Protocol):
@@ -126,7 +126,7 @@ class Panel:
             imgui.set_tooltip(advice.strip().capitalize())
 
     def _plots(self, snapshot: Snapshot) -> None:
-        plots.stage_times(snapshot, 84)
+        plots.stage_times(snapshot, 74)
         half = imgui.get_content_region_avail().x / 2 - 4
         imgui.begin_child("residuals", ImVec2(half, 96))
         self._caption("residual of the last solve")

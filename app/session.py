@@ -172,7 +172,9 @@ class Session:
         if self.frames % MARK_EVERY == 0:
             self._write("mark", {"time": frame.time, "sum": check_sum(frame)})
         if self.replay is not None:
-            self.replay.compare(self.frames, frame)
+            if self.frames == self.replay.frames:
+                self._obey_replay()  # what came after the last frame, as a reset does
+            self.replay.compare(self.frames, self.last)
         solutions = frame.stats.solutions
         self.pace.add(len(solutions))
         mean = sum(s.iterations for s in solutions) / max(len(solutions), 1)

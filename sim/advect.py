@@ -2,7 +2,7 @@
 
 Volume: split sweeps of Weymouth & Yue 2010. In a sweep along one axis, with Courant numbers U = w dt / dx on the faces,
 
-    F' = F - (G[+] - G[-]) + c (U[+] - U[-]),      c = 1 where F holds the largest phase at the start of the step, else 0,
+    F' = F - (G[+] - G[-]) + c (U[+] - U[-]),      c = 1 where F holds the largest phase at the start, else 0,
 
 where G is the volume of a nested fraction F[k] (in cells) that the PLIC plane of the upwind cell sends through a face.
 The last term adds up to c div u dt = 0 over both sweeps, so volume is exact, and 0 <= F' <= 1 while sum |U| stays below

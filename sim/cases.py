@@ -310,8 +310,9 @@ def rayleigh_taylor(n: int, solve: Solve) -> Result:
     for when, heights in HE_1999.items():
         for name, series, height in zip(("bubble", "spike"), (bubble, spike), heights):
             checks.append(Check(f"{name} at t* = {when}", at(times, series, when), height, 0.03 * width))
+    moments, labels = list(HE_1999), ("t sqrt(g / W)", "y / H")
     curves = [
-        Curve(f"Height of the {name}", "t sqrt(g / W)", "y / H", times, series, list(HE_1999), [h[k] for h in HE_1999.values()])
+        Curve(f"Height of the {name}", *labels, times, series, moments, [heights[k] for heights in HE_1999.values()])
         for k, (name, series) in enumerate((("bubble", bubble), ("spike", spike)))
     ]  # fmt: skip
     return Result("rayleigh-taylor", n, checks, curves, frame.fractions[0])
@@ -357,7 +358,11 @@ def rise(bubble: Bubble, name: str, n: int, solve: Solve) -> tuple[Result, dict[
         series["circularity"].append(2 * math.sqrt(math.pi * volume) / n / perimeter)
 
     frame = run(simulation, bubble.end, 0.02, watch)
-    labels = (("centre", "height of the centre [m]"), ("velocity", "rise velocity [m/s]"), ("circularity", "circularity"))
+    labels = (
+        ("centre", "height of the centre [m]"),
+        ("velocity", "rise velocity [m/s]"),
+        ("circularity", "circularity"),
+    )
     curves = [Curve(label, "time [s]", label, series["time"], series[key]) for key, label in labels]
     return Result(name, n, [], curves, frame.fractions[0]), series
 
@@ -372,8 +377,12 @@ def bubble_1(n: int, solve: Solve) -> Result:
         Check("largest rise velocity [m/s]", max(s["velocity"]), 0.24166, 0.02 * 0.24166),
         Check("smallest circularity", min(s["circularity"]), 0.90125, 0.02 * 0.90125),
     ]
-    return with_points(result, checks, centre=([1.0, 2.0, 3.0], [0.6696, 0.8887, 1.0817]), velocity=([0.924], [0.24166]),
-                       circularity=([1.900], [0.90125]))  # fmt: skip
+    points = {
+        "centre": ([1.0, 2.0, 3.0], [0.6696, 0.8887, 1.0817]),
+        "velocity": ([0.924], [0.24166]),
+        "circularity": ([1.900], [0.90125]),
+    }
+    return with_points(result, checks, **points)
 
 
 def bubble_2(n: int, solve: Solve) -> Result:

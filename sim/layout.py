@@ -7,7 +7,7 @@ same file serves every grid. Later shapes paint over earlier ones; what no shape
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import combinations
 
 import numpy as np
@@ -84,15 +84,24 @@ class Opening:
     speed: float = 0.0
 
 
+CONDITIONS = ("slip", "no-slip")
+
+
 @dataclass(frozen=True)
 class Walls:
-    """Whether viscous fluid sticks to a wall ("no-slip") or glides along it ("slip")."""
+    """Whether viscous fluid sticks to each wall of the domain and to all solid cells ("no-slip") or glides along."""
 
     left: str = "slip"
     right: str = "slip"
     bottom: str = "slip"
-    top: str = "slip"
+    top: str = "slip"  # ignored where the top is open
     solids: str = "slip"
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if value not in CONDITIONS:
+                raise ValueError(f"walls: {entry.name} = {value!r} is unknown: choose {' or '.join(CONDITIONS)}")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Piecewise linear interfaces (PLIC) in the unit cell, and their reconstruction from volume fractions.
 
-In a cell with centre 0 and side 1, a fraction fills {x : n . x <= alpha}, with |n_x| + |n_y| = 1 and n pointing out of it.
-Phases are nested: of N phases in the order of their scene, F[k] is the fraction of the phases 0 to k together, k < N - 1.
+In a cell with centre 0 and side 1, a fraction fills {x : n . x <= alpha}, with |n_x| + |n_y| = 1 and n pointing out.
+Phases are nested: of N phases in the order of their scene, F[k] is the fraction of phases 0 to k together, k < N - 1.
 Area and its inverse: Scardovelli & Zaleski 2000.
 """
 

@@ -94,8 +94,8 @@ NUMBERS = 6  # of a row besides the volumes
 def survey(F: Array3, rho: Array2, solid: Mask2, u: Array2, v: Array2, rows: Array2, dx: ti.f64):
     """One line of numbers for each row of cells, to be reduced in a fixed order (atomics would not repeat bit for bit).
 
-    rows[j] = (max |u|_1 times `crowding` [m/s], max |div u| [1/s], max speed [m/s], volume of all fluid [m^2], kinetic energy [J/m],
-               potential energy / g [kg], then the volume of every nested fraction [m^2])
+    rows[j] = (max |u|_1 times `crowding` [m/s], max |div u| [1/s], max speed [m/s], volume of all fluid [m^2],
+               kinetic energy [J/m], potential energy / g [kg], then the volume of every nested fraction [m^2])
     """
     ny, nx = rho.shape[0], rho.shape[1]
     cell = dx * dx

@@ -134,7 +134,9 @@ def phase_from_table(entry: Any) -> Phase:
         red, green, blue = (int(color[k : k + 2], 16) / 255 for k in (1, 3, 5))
     except ValueError:
         raise ValueError(f"color {color!r} of phase {entry['name']!r} is not of the form '#rrggbb'") from None
-    return Phase(text(entry["name"], "name"), density, (red, green, blue), number(entry.get("viscosity", 0), "viscosity"))
+    return Phase(
+        text(entry["name"], "name"), density, (red, green, blue), number(entry.get("viscosity", 0), "viscosity")
+    )
 
 
 def tension_from_table(entry: Any, phase_names: list[str]) -> Tension:
@@ -151,11 +153,7 @@ def tension_from_table(entry: Any, phase_names: list[str]) -> Tension:
 
 def walls_from_table(entry: Any) -> Walls:
     """Walls from {left, right, bottom, top, solids = "slip" or "no-slip"}."""
-    entry = checked(entry, {*SIDES, "solids"}, set(), "'walls'")
-    for key, value in entry.items():
-        if value not in ("slip", "no-slip"):
-            raise ValueError(f"key {key!r} of 'walls' is {value!r}: choose slip or no-slip")
-    return Walls(**entry)
+    return Walls(**checked(entry, {*SIDES, "solids"}, set(), "'walls'"))
 
 
 def opening_from_table(entry: Any, phase_names: list[str] | None) -> Opening:

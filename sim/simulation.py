@@ -26,6 +26,7 @@ Solve = Callable[[PoissonSystem, torch.Tensor, torch.Tensor], Solution]
 
 COURANT = 0.49  # sum over directions of |u| dt / dx; the split transport keeps fractions in [0, 1] only below 1/2,
 # and below the largest fraction of a cell that holds more than two phases
+VISCOUS_RTOL = 1e-6  # of the viscous velocities; the pressure's tolerance would cost a third more iterations
 MAX_SUBSTEPS = 64  # per call of step; beyond it the clock is slowed, never the stability given up
 
 
@@ -86,7 +87,9 @@ class Simulation:
         self._jump, self._jump_mu = zeros(count + 1), zeros(count + 1)
         self._sigma = zeros(count + 1, count + 1)
         self._boundary = Boundary(self.scene, self.grid, self.device)
-        self._viscosity = Viscosity(ny, nx, self.grid.dx, self.scene.walls, self.scene.open_top, self.device)
+        self._viscosity = Viscosity(
+            ny, nx, self.grid.dx, self.scene.walls, self.scene.open_top, self.device, rtol=VISCOUS_RTOL
+        )
         self._kept = [torch.zeros_like(field) for field in self._fields()]  # to go back to when a step breaks off
 
     def _fields(self) -> tuple[torch.Tensor, ...]:
@@ -109,7 +112,7 @@ class Simulation:
 
     def fill(self, nested: np.ndarray) -> None:
         """Begin anew at time zero, at rest under hydrostatic pressure, with these nested fractions (N - 1, ny, nx)."""
-        self.time, self.steps = 0.0, 0
+        self.time, self.steps, self._too_stiff = 0.0, 0, 0
         self.ledger = [0.0] * len(self.scene.phases)  # volume that input and open boundaries have added [m^2]
         self.F.copy_(torch.from_numpy(nested))
         self._walls_changed()
@@ -117,7 +120,7 @@ class Simulation:
         self.u.zero_()
         self.v.zero_()
         self.p.copy_(self._hydrostatic())
-        self.volumes_at_start = self._measure()[1]
+        self.volumes_at_start = self._measure().volumes
 
     def _take(self, controls: Controls) -> None:
         """Make these the present controls."""
@@ -132,7 +135,7 @@ class Simulation:
 
     def frame(self) -> Frame:
         """The present state as an immutable Frame, without a step."""
-        return self._publish(0.0, (), 0.0, dict.fromkeys(STAGES, 0.0), 0.0, "")
+        return self._publish(0.0, (), 0.0, dict.fromkeys(STAGES, 0.0), 0.0, "", None)
 
     def step(self, dt: float, controls: Controls | None = None) -> Frame:
         """Advance by dt [s] in as many sub-steps as the Courant number asks for, at most MAX_SUBSTEPS.
@@ -151,7 +154,7 @@ class Simulation:
                 raise ValueError(
                     f"controls give {len(controls.densities)} densities for {len(self.scene.phases)} phases"
                 )
-        rate = self._measure()[0]
+        rate = self._measure().rate
         numbers = self.controls, self.time, self.steps, self.ledger
         for kept, field in zip(self._kept, self._fields()):
             kept.copy_(field)
@@ -170,10 +173,12 @@ class Simulation:
         """`step` with checked arguments; rate = max |u|_1 / dx at its start."""
         self._take(controls)
         self._weigh()
+        self._too_stiff = 0  # viscous steps that came to their limit of iterations
         drag = self._grip(controls.strokes, dt)
         solutions: list[Solution] = []
         strokes, ms, left, courant = controls.strokes, dict.fromkeys(STAGES, 0.0), dt, 0.0
         limits: list[str] = []
+        kinetic: float | None = None
         while left > 0 and len(solutions) < MAX_SUBSTEPS:
             if drag is not None:
                 rate = max(rate, (abs(drag.u) + abs(drag.v)) / self.grid.dx)
@@ -187,6 +192,8 @@ class Simulation:
                 self._brush(strokes, dt)
                 drag = self._drag(drag, dt - left, h)
                 self._weigh()
+                if left - h < 1e-12 * dt:  # positions are as old as the mean of the velocities before and after forces
+                    kinetic = self._measure().kinetic
                 self._add_forces(h)
                 self._assemble(h)
             solution = self.solve(self.system, self.b, self.p)
@@ -198,9 +205,10 @@ class Simulation:
             solutions.append(solution)
             self.time, self.steps, left, strokes = self.time + h, self.steps + 1, left - h, ()
             left = 0.0 if left < 1e-12 * dt else left  # what rounding leaves of the last sub-step
-            rate = self._measure()[0]
+            rate = self._measure().rate
         self.controls = replace(self.controls, strokes=())
-        return self._publish(dt - left, tuple(solutions), left, ms, courant, max(limits, key=LIMITS.index))
+        limit = max(limits, key=LIMITS.index)
+        return self._publish(dt - left, tuple(solutions), left, ms, courant, limit, kinetic)
 
     # The parts of a step -------------------------------------------------------------------------------------------
 
@@ -268,7 +276,7 @@ class Simulation:
         """Apply strokes between transport and projection, so that only divergence-free velocities move the fluid."""
         if not strokes:
             return
-        before = self._measure()[1]
+        before = self._measure().volumes
         for s in strokes:
             capsule = (s.x0, s.y0, s.x1, s.y1, s.radius)
             if s.tool == "push":
@@ -282,7 +290,7 @@ class Simulation:
         self._book_difference(before)
 
     def _book_difference(self, before: list[float]) -> None:
-        after = self._measure()[1]
+        after = self._measure().volumes
         self.ledger = [entry + b - a for entry, a, b in zip(self.ledger, before, after)]
 
     def _grip(self, strokes: tuple[Stroke, ...], dt: float) -> Drag | None:
@@ -311,7 +319,7 @@ class Simulation:
             if not boundary.can_shift(solid, drag.cells, rows, columns):
                 self._boundary.update(solid)
                 return None
-            before = self._measure()[1]
+            before = self._measure().volumes
             moved, covered, uncovered = boundary.exchanged(drag.cells, rows, columns)
             given = self.F[:, covered[0], covered[1]]
             self.solid[covered[0], covered[1]] = True
@@ -325,14 +333,15 @@ class Simulation:
         return drag
 
     def _add_forces(self, h: float) -> None:
-        """v -= g h on every face between fluid cells, then what viscosity does in h; an open top moves with its cell."""
+        """v -= g h between fluid cells, then what viscosity does in h; an open top moves with its cell."""
         self.v[1:-1] -= h * self.controls.gravity
         if self.scene.open_top:
             self.v[-1].copy_(self.v[-2])
         if any(self.controls.viscosities):
             pressure.weigh(self.F, self._jump_mu, self._mu)
             walls = self._wall, self._boundary.wall_u, self._boundary.wall_v
-            self._viscosity.step(self.u, self.v, self.rho, self._mu, *walls, h)
+            outcome = self._viscosity.step(self.u, self.v, self.rho, self._mu, *walls, h)
+            self._too_stiff += not outcome.converged
 
     def _assemble(self, h: float) -> None:
         """The pressure system of the step; surface tension enters after its coefficients, which balance it exactly."""
@@ -368,17 +377,22 @@ class Simulation:
         drop = torch.cat([0.5 * (rho[:-1] + rho[1:]), 0.5 * rho[-1:]])  # between a cell and the next, or the top face
         return g * dx * drop.flip(0).cumsum(0).flip(0) * fluid
 
-    def _measure(self) -> tuple[float, list[float], list[float]]:
-        """Largest |u|_1 / dx, crowded cells counted higher [1/s], volumes of the phases [m^2], and (max |div u|, max speed, energy without surfaces)."""
+    def _measure(self) -> Survey:
+        """The numbers of the present fields. Raises NotFiniteError."""
         pressure.survey(self.F, self.rho, self._wall, self.u, self.v, self._rows, self.grid.dx)
         largest, total = self._rows.amax(0).tolist(), self._rows.sum(0).tolist()
         if not math.isfinite(total[4]):
             raise NotFiniteError(
                 f"the velocity is not finite (NaN or infinity) at t = {self.time:.4f} s, step {self.steps}"
             )
-        energy = total[4] + abs(self.controls.gravity) * total[5]
-        volumes = differences([*total[pressure.NUMBERS :], total[3]])
-        return largest[0] / self.grid.dx, volumes, [largest[1], largest[2], energy]
+        return Survey(
+            rate=largest[0] / self.grid.dx,
+            volumes=differences([*total[pressure.NUMBERS :], total[3]]),
+            divergence=largest[1],
+            speed=largest[2],
+            kinetic=total[4],
+            potential=abs(self.controls.gravity) * total[5],
+        )
 
     def _surface_energy(self) -> float:
         """[J/m]"""
@@ -403,14 +417,18 @@ class Simulation:
         ms: dict[str, float],
         courant: float,
         limit: str,
+        kinetic_before: float | None,
     ) -> Frame:
-        _, volumes, (divergence, speed, energy) = self._measure()
-        fluid = sum(volumes)
+        now = self._measure()
+        kinetic = now.kinetic if kinetic_before is None else 0.5 * (kinetic_before + now.kinetic)
+        fluid = sum(now.volumes)
         drift = max(
-            abs(now - start - entry) / (start or fluid or 1.0)
-            for now, start, entry in zip(volumes, self.volumes_at_start, self.ledger)
+            abs(volume - start - entry) / (start or fluid or 1.0)
+            for volume, start, entry in zip(now.volumes, self.volumes_at_start, self.ledger)
         )
         notices = failures(solutions) + self._boundary.notices
+        if self._too_stiff:
+            notices += (f"{self._too_stiff} viscous steps stopped early: the fluid is less viscous than it should be",)
         if slowed > 0:
             notices += (f"{MAX_SUBSTEPS} sub-steps did not fill the frame: the clock runs slow by {slowed:.3g} s",)
         nested = torch.cat((self.F, torch.ones_like(self.F[:1])))
@@ -428,12 +446,12 @@ class Simulation:
                 step=self.steps,
                 solutions=solutions,
                 ms=MappingProxyType(ms),
-                divergence_max=divergence,
-                speed_max=speed,
+                divergence_max=now.divergence,
+                speed_max=now.speed,
                 courant=courant,
-                volumes=tuple(volumes),
+                volumes=tuple(now.volumes),
                 volume_drift=drift,
-                energy=energy + self._surface_energy(),
+                energy=kinetic + now.potential + self._surface_energy(),
                 limit=limit,
                 slowed=slowed,
                 notices=notices,
@@ -461,6 +479,18 @@ class Simulation:
         simulation = cls(scene, grid, solve=solve, device=device, seed=seed, threads=threads)
         simulation.restore(saved)
         return simulation
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Numbers of the fields of one moment."""
+
+    rate: float  # max |u|_1 / dx, crowded cells counted higher (see advect.crowding) [1/s]
+    volumes: list[float]  # of the phases [m^2]
+    divergence: float  # max |div u| [1/s]
+    speed: float  # max |u| [m/s]
+    kinetic: float  # [J/m]
+    potential: float  # [J/m]
 
 
 @dataclass(frozen=True)

@@ -51,12 +51,16 @@ class Options:
 
 def options(argv: Sequence[str]) -> Options:
     """Checked options. Raises Refusal."""
-    p = Parser(prog="python -m sim.validate", description="Compares the fluid with published numbers.", allow_abbrev=False)
+    p = Parser(
+        prog="python -m sim.validate", description="Compares the fluid with published numbers.", allow_abbrev=False
+    )
     p.add_argument("cases", metavar="CASE", nargs="*", help=f"of {', '.join(CASES)} (default: all)")
     p.add_argument("--full", action="store_true", help="on all grids, the fine ones too (half an hour)")
     p.add_argument("--sizes", metavar="N[,N...]", help="cells to the characteristic length instead")
     p.add_argument("--precond", metavar="NAME", default="multigrid", help="pressure solver (default %(default)s)")
-    p.add_argument("--tol", metavar="R", default=str(TOL), help="relative residual of every solve (default %(default)s)")
+    p.add_argument(
+        "--tol", metavar="R", default=str(TOL), help="relative residual of every solve (default %(default)s)"
+    )
     p.add_argument("--plot", metavar="DIR", help="draw every comparison as DIR/CASE.png")
     p.add_argument("--json", metavar="FILE", help="write the numbers")
     given = p.parse_args(joined(argv))

@@ -29,32 +29,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
-CONDITIONS = ("slip", "no-slip")
+from sim.layout import Walls
+
 ONE_THREAD_CELLS = 65_536  # up to here a second CPU thread saves little, and where cores are busy it waits 8 ms for one
 SMALLEST = 1e-280  # squares of norms below it are no longer normal numbers, and count as 0
 NO_CORNER = 1e-300  # stands in for the resistance of corners without fluid, whose weight is 0
-
-
-@dataclass(frozen=True)
-class Walls:
-    """What each wall of the domain, and all solid cells, do to the fluid beside them: "slip" or "no-slip"."""
-
-    left: str = "slip"
-    right: str = "slip"
-    bottom: str = "slip"
-    top: str = "slip"  # ignored where the top is open
-    solids: str = "slip"
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value not in CONDITIONS:
-                raise ValueError(f"walls: {field.name} = {value!r} is unknown: choose {' or '.join(CONDITIONS)}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +101,7 @@ class Viscosity:
         ny: int,
         nx: int,
         dx: float,
-        walls: Walls = Walls(),
+        walls: Walls = Walls(),  # noqa: B008 - frozen
         open_top: bool = False,
         device: str | torch.device = "cpu",
         rtol: float = 1e-8,

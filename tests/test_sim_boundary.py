@@ -6,7 +6,7 @@ import torch
 from conftest import pressure_solver
 
 from sim import Controls, Simulation, Stroke
-from sim.boundary import SHUT, Boundary, Body, body_at, can_shift, exchanged
+from sim.boundary import SHUT, Body, Boundary, body_at, can_shift, exchanged
 from sim.grid import Grid
 from sim.scene import SceneError, parse
 

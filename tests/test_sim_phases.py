@@ -69,14 +69,21 @@ def test_a_crowd_of_phases_never_turns_negative_by_transport_alone() -> None:
     psi = np.zeros((n + 1, n + 1))
     psi[1:-1, 1:-1] = random.normal(size=(n - 1, n - 1))
     u, v = torch.from_numpy(-np.diff(psi, axis=0)).contiguous(), torch.from_numpy(np.diff(psi, axis=1)).contiguous()
-    largest = np.diff(np.pad(F.numpy(), ((1, 1), (0, 0), (0, 0)), constant_values=((0, 1), (0, 0), (0, 0))), axis=0).max(0)
+    largest = np.diff(
+        np.pad(F.numpy(), ((1, 1), (0, 0), (0, 0)), constant_values=((0, 1), (0, 0), (0, 0))), axis=0
+    ).max(0)
     across = (torch.maximum(u[:, 1:].abs(), u[:, :-1].abs()) + torch.maximum(v[1:].abs(), v[:-1].abs())).numpy()
     dt_dx = 0.98 * float((np.minimum(largest, 0.5) / across).min())
 
     def zeros(*shape: int) -> torch.Tensor:
         return torch.zeros(shape, dtype=torch.float64)
 
-    c, plane, spare, solid = zeros(count, n, n), zeros(count, 3, n, n), zeros(count, n, n), torch.zeros(n, n, dtype=torch.uint8)
+    c, plane, spare, solid = (
+        zeros(count, n, n),
+        zeros(count, 3, n, n),
+        zeros(count, n, n),
+        torch.zeros(n, n, dtype=torch.uint8),
+    )
     before = F.sum((1, 2))
     advect.mark(F, c)
     for axis, w, flux in ((0, u, zeros(count, n, n + 1)), (1, v, zeros(count, n + 1, n))):
@@ -103,7 +110,9 @@ def test_what_is_not_there_does_not_matter() -> None:
 def test_a_liquid_split_in_two_flows_as_one() -> None:
     """Two phases of the same density and viscosity move together as one of them would alone."""
     one = scene({"water": (1000.0, 0.1), "gas": (10.0, 0.0)}, [("water", COLUMN), ("water", DROP)])
-    two = scene({"water": (1000.0, 0.1), "wine": (1000.0, 0.1), "gas": (10.0, 0.0)}, [("water", COLUMN), ("wine", DROP)])
+    two = scene(
+        {"water": (1000.0, 0.1), "wine": (1000.0, 0.1), "gas": (10.0, 0.0)}, [("water", COLUMN), ("wine", DROP)]
+    )
     frames = []
     for given in (one, two):
         simulation = Simulation(given, solve=pressure_solver(rtol=1e-10), device="cpu")
@@ -128,7 +137,9 @@ def test_pouring_and_erasing_know_every_phase() -> None:
 @pytest.mark.parametrize("name", ["three-liquids", "sinking-blob", "lava-lamp", "pour", "emulsion"])
 def test_every_many_phase_scene_flows_without_loss(name: str) -> None:
     given = load(name)
-    simulation = Simulation(given, (48, round(48 * given.grid[1] / given.grid[0])), solve=pressure_solver(), device="cpu")
+    simulation = Simulation(
+        given, (48, round(48 * given.grid[1] / given.grid[0])), solve=pressure_solver(), device="cpu"
+    )
     for _ in range(12):
         frame = simulation.step(1 / 60)
         assert not frame.stats.notices, frame.stats.notices
@@ -173,7 +184,10 @@ def test_viscosity_and_tension_slow_and_round_what_flows() -> None:
             frame = simulation.step(1 / 60, controls)
         speeds.append(float(np.sqrt((frame.u[:, 1:] ** 2 * frame.density).mean())))
     assert all(a > 1.2 * b for a, b in pairwise(speeds)), speeds
-    box = scene({"liquid": (1000.0, 10.0), "gas": (10.0, 1.0)}, [("liquid", 'kind = "box"\nstart = [0.3, 0.3]\nend = [0.7, 0.7]')])
+    box = scene(
+        {"liquid": (1000.0, 10.0), "gas": (10.0, 1.0)},
+        [("liquid", 'kind = "box"\nstart = [0.3, 0.3]\nend = [0.7, 0.7]')],
+    )
     simulation = Simulation(box, solve=pressure_solver(), device="cpu")
     controls = Controls(0.0, (1000.0, 10.0), (), (10.0, 1.0), (2000.0,))
     energies = [simulation.step(0.02, controls).stats.energy for _ in range(30)]

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from sim import viscosity
-from sim.viscosity import Outcome, Viscosity, Walls
+from sim.layout import Walls
+from sim.viscosity import Outcome, Viscosity
 
 ROOT = Path(__file__).resolve().parent.parent
 STICKY = Walls("no-slip", "no-slip", "no-slip", "no-slip", "no-slip")

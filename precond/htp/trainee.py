@@ -262,7 +262,7 @@ class HtpTrainee:
             "shapes": [list(shape) for shape in SHAPES],
             "weight_of_kind": WEIGHT,
             "contrast": list(CONTRAST),
-            "recorded": f"{RECORDED_SHARE:.0%} of the frames: {len(pool())} systems of other scenes than the benchmark's",
+            "recorded": f"{RECORDED_SHARE:.0%}: {len(pool())} systems of other scenes than the benchmark's",
             "held_out_seeds": [HELD_OUT_SEED, HELD_OUT_SEED + HELD_OUT - 1],
             "test_seeds": [TEST_SEED, TEST_SEED + 4],
             "preset": asdict(config),

@@ -40,7 +40,9 @@ class Preset:
     probes: int = 256
     sweeps: int = 2
     loss: str = "cosine"  # the published one; or "sai"
-    energy_after: int | None = None  # steps after which `energy` takes over; on its own it finds no way out of a random M
+    energy_after: int | None = (
+        None  # steps after which `energy` takes over; on its own it finds no way out of a random M
+    )
 
 
 SMALL = Config(width=64, layers=2, heads=4, hidden=2, places=True, scaled=True)  # 0.36 million parameters
@@ -79,9 +81,9 @@ def energy(M: Product, A: Product, Z: torch.Tensor, depth: int = 6) -> torch.Ten
 class PaperTrainee:
     """The method's side of the training loop."""
 
-    presets = {f"cpu-{cells}": Preset(cells, SMALL, SMALL_TRAINING, 4000, 1, 64, energy_after=3000) for cells in paper.SIZES} | {
-        f"full-{cells}": Preset(cells, Config(), FULL_TRAINING) for cells in paper.SIZES
-    }
+    presets = {
+        f"cpu-{cells}": Preset(cells, SMALL, SMALL_TRAINING, 4000, 1, 64, energy_after=3000) for cells in paper.SIZES
+    } | {f"full-{cells}": Preset(cells, Config(), FULL_TRAINING) for cells in paper.SIZES}
     presets["tiny"] = Preset(256, TINY, Training(minutes=0.5, lr=3e-3, warm_up=5), 16, 2, 32)  # for a first look
     known_failures = (
         "Nothing keeps M positive definite: on frames unlike its training ones the solver may report INDEFINITE.",
