@@ -314,3 +314,15 @@ def test_iterations_hardly_grow_with_the_grid():
         system, b = problems.frame("blobs", cells, 0, contrast=100)
         counts.append(Solver("hierarchy", system, device="cpu", fallback=()).solve(system, b).iterations)
     assert counts[1] <= counts[0] + 2
+
+
+def test_recorded_frames_of_training_are_turned_copies_of_what_was_recorded() -> None:
+    pool, random = trainee.pool(), np.random.default_rng(0)
+    assert len(pool) > 30
+    spectra = {round(float(system.diagonal().sum()), 6) for system in pool}
+    shapes = set()
+    for _ in range(12):
+        system = trainee.recorded_system(random, CPU)
+        shapes.add(system.shape)
+        assert round(float(system.diagonal().sum()), 6) in spectra  # the sum of a turned system's diagonal is the same
+    assert len(shapes) > 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from precond.htp_paper.frames import of_systems
 from precond.htp_paper.method import HtpPaper, network_of
 from precond.htp_paper.network import Config, Network
 from precond.htp_paper.partition import LEAF, Partition, tile_count, tiles
+from precond.htp_paper.trainee import TRAINEE, energy
 from precond.status import Status
 from precond.system import PoissonSystem
 
@@ -212,3 +216,37 @@ def test_trained_weights_need_few_iterations_on_published_frames():
     runs = paper.solved(HtpPaper(), paper.group(1024, 4, 0, CPU), CPU, 1000)
     assert all(run.status is Status.CONVERGED for run in runs)
     assert np.mean([run.iterations for run in runs]) <= 90  # budget; measured 62 over 20 frames, Jacobi needs 336
+
+
+def test_the_energy_loss_knows_better_preconditioners_and_no_scale() -> None:
+    """Lower for M closer to the inverse, the same for c M, and lowest where M A = 1."""
+    system = problems.frame("barrier", 256, 0, open_top=True)[0]
+    partition = Partition(system.solid)
+    frames = of_systems(partition, [system])
+    Z = torch.randn((1, partition.leaves, LEAF, 12), generator=torch.Generator().manual_seed(0))
+    Z = Z * (frames.diagonal > 0)[..., None]
+    n = partition.leaves * LEAF
+    identity = torch.eye(n).view(1, partition.leaves, LEAF, n)
+    A = frames.apply(identity).reshape(n, n).double()
+    inverse = torch.linalg.pinv(A)
+
+    def by(matrix: torch.Tensor):
+        return lambda v: (matrix @ v.double().reshape(n, -1)).reshape(v.shape).float()
+
+    diagonal = torch.diag(torch.where(A.diagonal() > 0, 1 / A.diagonal().clamp(min=1e-12), 0.0))
+    losses = [
+        float(energy(by(m), frames.apply, Z)) for m in (torch.eye(n).double(), diagonal, diagonal + inverse, inverse)
+    ]
+    assert all(a > b + 1e-4 for a, b in itertools.pairwise(losses)), losses
+    assert losses[-1] < -10
+    assert float(energy(by(7 * diagonal), frames.apply, Z)) == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_presets_for_a_cpu_turn_to_the_energy_loss_after_a_while() -> None:
+    preset = TRAINEE.presets["tiny"]
+    late = dataclasses.replace(preset, energy_after=3)
+    names = [TRAINEE.batch(late, np.random.default_rng(0), step, CPU)[2] for step in (0, 2, 3, 9)]
+    assert names == ["cosine", "cosine", "energy", "energy"]
+    assert TRAINEE.batch(preset, np.random.default_rng(0), 10**6, CPU)[2] == "cosine"
+    assert all((TRAINEE.presets[f"cpu-{n}"].energy_after or 0) > 0 for n in paper.SIZES)
+    assert all(TRAINEE.presets[f"full-{n}"].energy_after is None for n in paper.SIZES)  # as published
