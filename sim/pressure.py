@@ -10,18 +10,14 @@ p = 0 on the top face: half a cell away, beta doubles.
 import taichi as ti
 
 from sim.advect import crowding
+from sim.advect import weigh as weigh_cells
 from sim.plic import Array1, Array2, Array3, Mask2
 
 
 @ti.kernel
 def weigh(F: Array3, jump: Array1, out: Array2):
     """out = jump[K] + sum of jump[k] F[k], (ny, nx): density or viscosity of the mixture; see sim.advect."""
-    for j in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            value = jump[F.shape[0]]
-            for k in range(F.shape[0]):
-                value += jump[k] * F[k, j, i]
-            out[j, i] = value
+    weigh_cells(F, jump, out)
 
 
 @ti.kernel
