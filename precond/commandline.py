@@ -6,8 +6,9 @@ import argparse
 import json
 import math
 import os
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,6 +22,20 @@ class Refusal(Exception):
     def __init__(self, message: object, code: int = BAD_USAGE) -> None:
         super().__init__(" ".join(str(message).split()))
         self.code = code
+
+
+def exit_code(program: str, work: Callable[[], int], interrupted: str = "interrupted") -> int:
+    """What work() returns, or the code of the refusal or the interruption that ended it, told in one line on stderr."""
+    try:
+        return work()
+    except Refusal as refusal:
+        print(f"{program}: {refusal}", file=sys.stderr)
+        return refusal.code
+    except SystemExit as done:  # --help
+        return int(done.code or 0)
+    except KeyboardInterrupt:
+        print(f"{program}: {interrupted}", file=sys.stderr)
+        return 130
 
 
 class Parser(argparse.ArgumentParser):

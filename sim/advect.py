@@ -15,8 +15,10 @@ theirs. A uniform velocity therefore stays uniform exactly, whatever the density
 velocity is a limited upwind value. Everything takes the axis of the sweep at compile time: 0 along x (normal velocity
 u), 1 along y (v).
 
-A launch from Python costs about 50 us and 20 us for each array, as much as the work on 128 x 128 cells: so a sweep
-is one kernel, and its parts are functions whose loops Taichi runs one after the other, each on all threads.
+A launch from Python costs about 20 us and 30 us for each array, and a loop on several threads 130 us, as much as its
+work on 128 x 128 cells: so a sweep is one kernel, whose parts are functions that Taichi runs one after the other, few
+cells are left to one thread, and densities are summed up where they are needed, the number of phases being known when
+the kernel is compiled.
 """
 
 import taichi as ti
@@ -42,32 +44,32 @@ def upwind(far: ti.f64, donor: ti.f64, receiver: ti.f64, courant: ti.f64) -> ti.
     return donor + 0.5 * (1.0 - courant) * van_leer(donor - far, receiver - donor)
 
 
-@ti.kernel
-def mark(F: Array3, c: Array3):
-    """c[k] = 1 where the phase that fills most of the cell is one of 0 .. k, else 0; frozen over both sweeps.
+@ti.func
+def mark(plan: ti.template(), F: ti.template(), c: ti.template()):
+    """c[k] = 1 where the phase that fills most of the cell is one of 0 .. k, else 0; F is that of the step's start.
 
     For two phases the dilation colour of Weymouth & Yue. The phase that is marked must fill at least sum |U| of its
     cell, or compression could make it negative: see `crowding`.
     """
+    ti.loop_config(serialize=plan.serial)
     for j in range(F.shape[1]):
         for i in range(F.shape[2]):
             most, largest, below = 0, 0.0, 0.0
-            for k in range(F.shape[0] + 1):
-                upto = 1.0
-                if k < F.shape[0]:
-                    upto = F[k, j, i]
-                if upto - below >= largest:
-                    most, largest = k, upto - below
-                below = upto
-            for k in range(F.shape[0]):
+            for k in ti.static(range(plan.count)):
+                if F[k, j, i] - below >= largest:
+                    most, largest = k, F[k, j, i] - below
+                below = F[k, j, i]
+            if 1.0 - below >= largest:
+                most = plan.count
+            for k in ti.static(range(plan.count)):
                 c[k, j, i] = 1.0 if k >= most else 0.0
 
 
 @ti.func
-def crowding(F: ti.template(), j: ti.i32, i: ti.i32) -> ti.f64:
+def crowding(plan: ti.template(), F: ti.template(), j: ti.i32, i: ti.i32) -> ti.f64:
     """By how much slower a cell must flow for its crowd of phases: 1/2 over the largest fraction, at least 1."""
     largest, below = 0.0, 0.0
-    for k in range(F.shape[0]):
+    for k in ti.static(range(plan.count)):
         largest = ti.max(largest, F[k, j, i] - below)
         below = F[k, j, i]
     return 0.5 / ti.min(ti.max(largest, 1.0 - below), 0.5)
@@ -80,10 +82,10 @@ def inside(cell: ti.template(), solid: ti.template()) -> bool:
 
 
 @ti.func
-def pure(F: ti.template(), cell: ti.template()) -> bool:
+def pure(plan: ti.template(), F: ti.template(), cell: ti.template()) -> bool:
     """Whether the cell holds one phase only."""
     answer = True
-    for k in range(F.shape[0]):
+    for k in ti.static(range(plan.count)):
         if TINY < F[k, cell[0], cell[1]] < 1.0 - TINY:
             answer = False
     return answer
@@ -92,6 +94,7 @@ def pure(F: ti.template(), cell: ti.template()) -> bool:
 @ti.func
 def find_flux(
     axis: ti.template(),
+    plan: ti.template(),
     F: ti.template(),
     plane: ti.template(),
     solid: ti.template(),
@@ -108,6 +111,7 @@ def find_flux(
     it leaves a wall at rest for a pure cell, the mean of the cell flows instead.
     """
     e = unit(axis)
+    ti.loop_config(serialize=plan.serial)
     for j in range(w.shape[0]):
         for i in range(w.shape[1]):
             face = ti.Vector([j, i])
@@ -116,11 +120,11 @@ def find_flux(
             if courant > 0.0:
                 donor, receiver, behind = face - e, face, face - e - e
             if courant == 0.0:
-                for k in range(F.shape[0]):
+                for k in ti.static(range(plan.count)):
                     out[k, j, i] = 0.0
             elif not inside(donor, solid):
                 side, place = (0 if courant > 0.0 else 1), (j if ti.static(axis == 0) else i)
-                for k in range(F.shape[0]):
+                for k in ti.static(range(plan.count)):
                     out[k, j, i] = courant * enter[k, side, place]
             else:
                 whole = solid[donor] != 0
@@ -129,8 +133,8 @@ def find_flux(
                     if inside(behind, solid):
                         at_wall = solid[behind] != 0
                     rests = w[face - e if courant > 0.0 else face + e] == 0.0
-                    whole = at_wall and rests and pure(F, receiver)
-                for k in range(F.shape[0]):
+                    whole = at_wall and rests and pure(plan, F, receiver)
+                for k in ti.static(range(plan.count)):
                     value = F[k, donor[0], donor[1]]
                     volume = courant * value
                     if TINY < value < 1.0 - TINY and not whole:
@@ -145,6 +149,7 @@ def find_flux(
 @ti.func
 def move(
     axis: ti.template(),
+    plan: ti.template(),
     F: ti.template(),
     c: ti.template(),
     w: ti.template(),
@@ -157,10 +162,11 @@ def move(
     There is nothing to clip but round-off and what the solver's tolerance leaves of div u.
     """
     e = unit(axis)
+    ti.loop_config(serialize=plan.serial)
     for j in range(F.shape[1]):
         for i in range(F.shape[2]):
             least = 0.0
-            for k in range(F.shape[0]):
+            for k in ti.static(range(plan.count)):
                 gone = flux[k, j + e[0], i + e[1]] - flux[k, j, i]
                 value = F[k, j, i] - gone + c[k, j, i] * (w[j + e[0], i + e[1]] - w[j, i]) * dt_dx
                 least = ti.min(ti.max(value, least), 1.0)
@@ -168,34 +174,32 @@ def move(
 
 
 @ti.func
-def weigh(F: ti.template(), jump: ti.template(), out: ti.template()):
-    """out = rho_last + sum of jump[k] F[k], where jump[k] = rho_k - rho_{k+1} and jump[K] = rho_last [kg/m^3]."""
-    for j in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            rho = jump[F.shape[0]]
-            for k in range(F.shape[0]):
-                rho += jump[k] * F[k, j, i]
-            out[j, i] = rho
+def weigh(plan: ti.template(), F: ti.template(), jump: ti.template(), cell: ti.template()) -> ti.f64:
+    """rho_last + sum of jump[k] F[k], where jump[k] = rho_k - rho_{k+1} and jump[K] = rho_last [kg/m^3]."""
+    rho = jump[plan.count]
+    for k in ti.static(range(plan.count)):
+        rho += jump[k] * F[k, cell[0], cell[1]]
+    return rho
 
 
 @ti.func
-def weigh_flux(flux: ti.template(), w: ti.template(), jump: ti.template(), out: ti.template(), dt_dx: ti.f64):
-    """out = rho_last U + sum of jump[k] flux[k] [kg/m^3 of a cell]: the mass through every face."""
-    for j in range(out.shape[0]):
-        for i in range(out.shape[1]):
-            mass = jump[flux.shape[0]] * w[j, i] * dt_dx
-            for k in range(flux.shape[0]):
-                mass += jump[k] * flux[k, j, i]
-            out[j, i] = mass
+def mass_flux(plan: ti.template(), flux: ti.template(), jump: ti.template(), face: ti.template(), courant: ti.f64):
+    """rho_last U + sum of jump[k] flux[k] [kg/m^3 of a cell]: the mass through the face, of Courant number U."""
+    mass = jump[plan.count] * courant
+    for k in ti.static(range(plan.count)):
+        mass += jump[k] * flux[k, face[0], face[1]]
+    return mass
 
 
 @ti.func
 def carry_normal(
     axis: ti.template(),
-    rho: ti.template(),
-    rho_new: ti.template(),
-    rho_mark: ti.template(),
-    mass: ti.template(),
+    plan: ti.template(),
+    F: ti.template(),
+    F_new: ti.template(),
+    c: ti.template(),
+    flux: ti.template(),
+    jump: ti.template(),
     w_start: ti.template(),
     w: ti.template(),
     out: ti.template(),
@@ -206,7 +210,8 @@ def carry_normal(
     w_start is the velocity at the start of the step (it moves everything), w the one that the sweep before left.
     """
     e = unit(axis)
-    last = rho.shape[1 - axis]  # index of the far wall's face
+    last = F.shape[2 - axis]  # index of the far wall's face
+    ti.loop_config(serialize=plan.serial)
     for j in range(w.shape[0]):
         for i in range(w.shape[1]):
             face = ti.Vector([j, i])
@@ -215,9 +220,11 @@ def carry_normal(
                 out[face] = w[face]
             else:
                 a, b = face - e, face  # the cells before and behind the face
-                mass_a, mass_b = 0.5 * (mass[a] + mass[face]), 0.5 * (mass[face] + mass[face + e])
-                courant_a = ti.abs(0.5 * (w_start[a] + w_start[face])) * dt_dx
-                courant_b = ti.abs(0.5 * (w_start[face] + w_start[face + e])) * dt_dx
+                U_minus, U, U_plus = w_start[a] * dt_dx, w_start[face] * dt_dx, w_start[face + e] * dt_dx
+                mass = mass_flux(plan, flux, jump, face, U)
+                mass_a = 0.5 * (mass_flux(plan, flux, jump, a, U_minus) + mass)
+                mass_b = 0.5 * (mass + mass_flux(plan, flux, jump, face + e, U_plus))
+                courant_a, courant_b = ti.abs(0.5 * (U_minus + U)), ti.abs(0.5 * (U + U_plus))
                 far_a, far_b = w[a], w[face + e]  # two faces away; at a wall the difference counts as 0
                 if t > 1:
                     far_a = w[a - e]
@@ -232,20 +239,23 @@ def carry_normal(
                     carried_b = upwind(w[a], w[face], w[face + e], courant_b)
                 else:
                     carried_b = upwind(far_b, w[face + e], w[face], courant_b)
-                stretch_a, stretch_b = w_start[face] - w_start[a], w_start[face + e] - w_start[face]
-                dilation = 0.5 * dt_dx * (rho_mark[a] * stretch_a + rho_mark[b] * stretch_b)
-                old, new = 0.5 * (rho[a] + rho[b]), 0.5 * (rho_new[a] + rho_new[b])
-                momentum = old * w[face] - (mass_b * carried_b - mass_a * carried_a) + dilation * w_start[face]
-                out[face] = momentum / new
+                dilation_a = weigh(plan, c, jump, a) * (U - U_minus)
+                dilation_b = weigh(plan, c, jump, b) * (U_plus - U)
+                old = 0.5 * (weigh(plan, F, jump, a) + weigh(plan, F, jump, b))
+                new = 0.5 * (weigh(plan, F_new, jump, a) + weigh(plan, F_new, jump, b))
+                momentum = old * w[face] - (mass_b * carried_b - mass_a * carried_a)
+                out[face] = (momentum + 0.5 * (dilation_a + dilation_b) * w_start[face]) / new
 
 
 @ti.func
 def carry_across(
     axis: ti.template(),
-    rho: ti.template(),
-    rho_new: ti.template(),
-    rho_mark: ti.template(),
-    mass: ti.template(),
+    plan: ti.template(),
+    F: ti.template(),
+    F_new: ti.template(),
+    c: ti.template(),
+    flux: ti.template(),
+    jump: ti.template(),
     w_start: ti.template(),
     q_start: ti.template(),
     q: ti.template(),
@@ -254,7 +264,8 @@ def carry_across(
 ):
     """Velocity across the sweep after it, by the same balance; q and out live on the faces of the other axis."""
     e, d = unit(axis), unit(1 - axis)
-    size, last = rho.shape[1 - axis], rho.shape[axis]
+    size, last = F.shape[2 - axis], F.shape[1 + axis]
+    ti.loop_config(serialize=plan.serial)
     for j in range(q.shape[0]):
         for i in range(q.shape[1]):
             face = ti.Vector([j, i])
@@ -263,9 +274,11 @@ def carry_across(
                 out[face] = q[face]
             else:
                 a, b = face - d, face  # the cells on both sides; their faces along the sweep are a, a + e and b, b + e
-                courant_minus = ti.abs(0.5 * (w_start[a] + w_start[b])) * dt_dx
-                courant_plus = ti.abs(0.5 * (w_start[a + e] + w_start[b + e])) * dt_dx
-                mass_minus, mass_plus = 0.5 * (mass[a] + mass[b]), 0.5 * (mass[a + e] + mass[b + e])
+                U_a, U_b = w_start[a] * dt_dx, w_start[b] * dt_dx
+                V_a, V_b = w_start[a + e] * dt_dx, w_start[b + e] * dt_dx
+                courant_minus, courant_plus = ti.abs(0.5 * (U_a + U_b)), ti.abs(0.5 * (V_a + V_b))
+                mass_minus = 0.5 * (mass_flux(plan, flux, jump, a, U_a) + mass_flux(plan, flux, jump, b, U_b))
+                mass_plus = 0.5 * (mass_flux(plan, flux, jump, a + e, V_a) + mass_flux(plan, flux, jump, b + e, V_b))
                 here = q[face]
                 left, right = here, here  # beyond a wall: its mirror image, free slip
                 if t > 0:
@@ -286,18 +299,19 @@ def carry_across(
                     carried_plus = upwind(left, here, right, courant_plus)
                 else:
                     carried_plus = upwind(far_right, right, here, courant_plus)
-                stretch_a, stretch_b = w_start[a + e] - w_start[a], w_start[b + e] - w_start[b]
-                dilation = 0.5 * dt_dx * (rho_mark[a] * stretch_a + rho_mark[b] * stretch_b)
-                old, new = 0.5 * (rho[a] + rho[b]), 0.5 * (rho_new[a] + rho_new[b])
-                momentum = (
-                    old * here - (mass_plus * carried_plus - mass_minus * carried_minus) + dilation * q_start[face]
-                )
-                out[face] = momentum / new
+                dilation_a = weigh(plan, c, jump, a) * (V_a - U_a)
+                dilation_b = weigh(plan, c, jump, b) * (V_b - U_b)
+                old = 0.5 * (weigh(plan, F, jump, a) + weigh(plan, F, jump, b))
+                new = 0.5 * (weigh(plan, F_new, jump, a) + weigh(plan, F_new, jump, b))
+                momentum = old * here - (mass_plus * carried_plus - mass_minus * carried_minus)
+                out[face] = (momentum + 0.5 * (dilation_a + dilation_b) * q_start[face]) / new
 
 
 @ti.kernel
 def sweep_volume(
     axis: ti.template(),
+    plan: ti.template(),
+    F_start: Array3,
     F: Array3,
     F_new: Array3,
     plane: Array4,
@@ -309,14 +323,17 @@ def sweep_volume(
     dt_dx: ti.f64,
 ):
     """One sweep of the phases alone, by the given normal velocity w."""
-    reconstruct(F, plane)
-    find_flux(axis, F, plane, solid, enter, w, flux, dt_dx)
-    move(axis, F, c, w, flux, F_new, dt_dx)
+    mark(plan, F_start, c)
+    reconstruct(plan, F, plane)
+    find_flux(axis, plan, F, plane, solid, enter, w, flux, dt_dx)
+    move(axis, plan, F, c, w, flux, F_new, dt_dx)
 
 
 @ti.kernel
 def sweep(
     axis: ti.template(),
+    plan: ti.template(),
+    F_start: Array3,
     F: Array3,
     F_new: Array3,
     plane: Array4,
@@ -331,23 +348,16 @@ def sweep(
     q: Array2,
     q_new: Array2,
     jump: Array1,
-    rho: Array2,
-    rho_new: Array2,
-    rho_mark: Array2,
-    mass: Array2,
     dt_dx: ti.f64,
 ):
     """One sweep of phases and momentum: F, w (along) and q (across) into F_new, w_new and q_new.
 
-    w_start and q_start are the velocities at the start of the step, w and q what the sweep before has left of them;
-    plane, flux, mass and the three rho are work space. jump: see `weigh` [kg/m^3];  dt_dx [s/m].
+    F_start, w_start and q_start are those at the start of the step, F, w and q what the sweep before has left of them;
+    plane, c and flux are work space. jump: see `weigh` [kg/m^3];  dt_dx [s/m].
     """
-    reconstruct(F, plane)
-    find_flux(axis, F, plane, solid, enter, w_start, flux, dt_dx)
-    move(axis, F, c, w_start, flux, F_new, dt_dx)
-    weigh(F, jump, rho)
-    weigh(F_new, jump, rho_new)
-    weigh(c, jump, rho_mark)
-    weigh_flux(flux, w_start, jump, mass, dt_dx)
-    carry_normal(axis, rho, rho_new, rho_mark, mass, w_start, w, w_new, dt_dx)
-    carry_across(axis, rho, rho_new, rho_mark, mass, w_start, q_start, q, q_new, dt_dx)
+    mark(plan, F_start, c)
+    reconstruct(plan, F, plane)
+    find_flux(axis, plan, F, plane, solid, enter, w_start, flux, dt_dx)
+    move(axis, plan, F, c, w_start, flux, F_new, dt_dx)
+    carry_normal(axis, plan, F, F_new, c, flux, jump, w_start, w, w_new, dt_dx)
+    carry_across(axis, plan, F, F_new, c, flux, jump, w_start, q_start, q, q_new, dt_dx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,25 @@ class Body:
     cells: np.ndarray
     u: float
     v: float
+
+
+@dataclass(frozen=True)
+class Drag:
+    """A wall on its way with the mouse: its cells (ny, nx), where the mouse was at the start of the step, velocity."""
+
+    cells: np.ndarray
+    x: float  # [m]
+    y: float
+    u: float  # [m/s]
+    v: float
+
+    def cells_passed(self, start: float, end: float, dx: float) -> tuple[int, int]:
+        """(rows, columns) that the mouse moves on between two times since the start of the step [s]."""
+        rows, columns = (
+            math.floor((at + speed * end) / dx) - math.floor((at + speed * start) / dx)
+            for at, speed in ((self.y, self.v), (self.x, self.u))
+        )
+        return rows, columns
 
 
 def body_at(solid: np.ndarray, j: int, i: int) -> np.ndarray | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from sim import advect, runtime, tension
+from sim import advect, plic, runtime, tension
 from sim.frame import Frame
 from sim.grid import Grid
 from sim.scene import parse
@@ -173,6 +173,7 @@ def vortex(n: int, solve: Solve) -> Result:
         return (x - 0.3) ** 2 + (y - 0.263662) ** 2 < 0.2**2
 
     F = torch.from_numpy(sampled(disc, Grid(n, n)))[None].contiguous()
+    plan = plic.plan_for(F)
     start, spare, c, plane, enter = F.clone(), zeros(1, n, n), zeros(1, n, n), zeros(1, 3, n, n), zeros(1, 2, n)
     solid = torch.zeros(n, n, dtype=torch.uint8)
     u, v, flux = zeros(n, n + 1), zeros(n + 1, n), (zeros(1, n, n + 1), zeros(1, n + 1, n))
@@ -191,9 +192,10 @@ def vortex(n: int, solve: Solve) -> Result:
             strength = math.sin(2 * math.pi * (when + 0.5 * h) / period)
         u.copy_(shape_u * strength)
         v.copy_(shape_v * strength)
-        advect.mark(F, c)
+        begun = F
         for axis in (0, 1) if k % 2 == 0 else (1, 0):
-            advect.sweep_volume(axis, F, spare, plane, solid, enter, c, u if axis == 0 else v, flux[axis], h * n)
+            w = u if axis == 0 else v
+            advect.sweep_volume(axis, plan, begun, F, spare, plane, solid, enter, c, w, flux[axis], h * n)
             F, spare = spare, F
         if when < 0.5 * period <= when + h:
             stretched = F[0].numpy().copy()
@@ -344,13 +346,15 @@ def rise(bubble: Bubble, name: str, n: int, solve: Solve) -> tuple[Result, dict[
         walls='bottom = "no-slip"\ntop = "no-slip"',
     )  # fmt: skip
     y = (np.arange(2 * n) + 0.5)[:, None] / n
-    rows = torch.zeros(2 * n, 2, dtype=torch.float64)
+    rows, plan = torch.zeros(2 * n, 2, dtype=torch.float64), plic.plan_for(simulation.F)
     series: dict[str, list[float]] = {"time": [], "centre": [], "velocity": [], "circularity": []}
 
     def watch(frame: Frame) -> None:
         f = frame.fractions[0]
         volume = f.sum()
-        tension.survey(simulation.F, simulation.solid.view(torch.uint8), simulation._sigma, rows, simulation.grid.dx)
+        tension.survey(
+            plan, simulation.F, simulation.solid.view(torch.uint8), simulation._sigma, rows, simulation.grid.dx
+        )
         perimeter = float(rows[:, 1].sum())
         series["time"].append(frame.time)
         series["centre"].append(float((f * y).sum() / volume))

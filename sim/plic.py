@@ -5,7 +5,12 @@ Phases are nested: of N phases in the order of their scene, F[k] is the fraction
 Area and its inverse: Scardovelli & Zaleski 2000.
 """
 
+from typing import NamedTuple
+
 import taichi as ti
+import torch
+
+from sim.runtime import is_small
 
 Array1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
 Array2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
@@ -14,6 +19,18 @@ Array4 = ti.types.ndarray(dtype=ti.f64, ndim=4)
 Mask2 = ti.types.ndarray(dtype=ti.u8, ndim=2)
 
 TINY = 1e-12  # fractions closer than this to 0 or 1 count as pure: their plane would be decided by round-off
+
+
+class Plan(NamedTuple):
+    """What a kernel knows of the fluid when it is compiled."""
+
+    count: int  # of nested fractions
+    serial: bool  # whether one thread runs its loops
+
+
+def plan_for(F: torch.Tensor) -> Plan:
+    """The plan for nested fractions (K, ny, nx)."""
+    return Plan(F.shape[0], is_small(F.device, F[0].numel()))
 
 
 @ti.func
@@ -101,17 +118,18 @@ def block_of(F: ti.template(), first: ti.i32, last: ti.i32, j: ti.i32, i: ti.i32
 
 
 @ti.func
-def reconstruct(F: ti.template(), plane: ti.template()):
+def reconstruct(plan: ti.template(), F: ti.template(), plane: ti.template()):
     """plane[k, :, j, i] = (n_x, n_y, alpha) of every nested fraction F (K, ny, nx) that is mixed in a cell.
 
     Pure ones are left alone. Where a cell holds more than two phases its planes are made parallel, with the normal of
     the sum of the fractions, so that they stay nested: no flux can then take more of a phase than is there.
     """
     ny, nx = F.shape[1], F.shape[2]
+    ti.loop_config(serialize=plan.serial)
     for j in range(ny):
         for i in range(nx):
             low, high = -1, -1  # the first and the last mixed fraction
-            for k in range(F.shape[0]):
+            for k in ti.static(range(plan.count)):
                 if TINY < F[k, j, i] < 1.0 - TINY:
                     low = k if low < 0 else low
                     high = k
@@ -127,9 +145,10 @@ def reconstruct(F: ti.template(), plane: ti.template()):
 
 
 @ti.kernel
-def extend_into_solid(F: Array3, solid: Mask2):
+def extend_into_solid(plan: ti.template(), F: Array3, solid: Mask2):
     """Give every solid cell the mean fractions of its fluid neighbours: interfaces meet walls at a right angle."""
     ny, nx = F.shape[1], F.shape[2]
+    ti.loop_config(serialize=plan.serial)
     for j in range(ny):
         for i in range(nx):
             if solid[j, i] != 0:

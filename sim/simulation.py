@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,12 +14,13 @@ import numpy as np
 import torch
 
 from precond.system import PoissonSystem
-from sim import advect, boundary, brush, plic, pressure, runtime, state, tension
-from sim.boundary import Body, Boundary
+from sim import advect, boundary, brush, plic, pressure, runtime, state, survey, tension
+from sim.boundary import Body, Boundary, Drag
 from sim.frame import LIMITS, STAGES, Controls, Frame, Solution, Stats, Stroke
 from sim.grid import Grid
 from sim.layout import Scene, pairs
 from sim.scene import load
+from sim.survey import Survey, differences
 from sim.viscosity import Viscosity
 
 Solve = Callable[[PoissonSystem, torch.Tensor, torch.Tensor], Solution]
@@ -78,12 +79,13 @@ class Simulation:
         self.solid = self.system.solid
         self._wall = self.solid.view(torch.uint8)  # the same bytes, as Taichi reads them
         self.F, self._F_a, self._F_b, self._mark, self._kappa = (zeros(count, ny, nx) for _ in range(5))
-        self.p, self.b, self.rho, self._mu, self._rho_new, self._rho_mark = (zeros(ny, nx) for _ in range(6))
-        self.u, self._u_a, self._u_b, self._mass_x = (zeros(ny, nx + 1) for _ in range(4))
-        self.v, self._v_a, self._v_b, self._mass_y = (zeros(ny + 1, nx) for _ in range(4))
+        self._plan = plic.plan_for(self.F)
+        self.p, self.b, self.rho, self._mu = (zeros(ny, nx) for _ in range(4))
+        self.u, self._u_a, self._u_b = (zeros(ny, nx + 1) for _ in range(3))
+        self.v, self._v_a, self._v_b = (zeros(ny + 1, nx) for _ in range(3))
         self._flux_x, self._flux_y = zeros(count, ny, nx + 1), zeros(count, ny + 1, nx)
         self._plane = zeros(count, 3, ny, nx)
-        self._rows, self._surface = zeros(ny, pressure.NUMBERS + count), zeros(ny, 2)
+        self._rows, self._surface = zeros(ny, survey.NUMBERS + count), zeros(ny, 2)
         self._jump, self._jump_mu = zeros(count + 1), zeros(count + 1)
         self._sigma = zeros(count + 1, count + 1)
         self._boundary = Boundary(self.scene, self.grid, self.device)
@@ -91,6 +93,9 @@ class Simulation:
             ny, nx, self.grid.dx, self.scene.walls, self.scene.open_top, self.device, rtol=VISCOUS_RTOL
         )
         self._kept = [torch.zeros_like(field) for field in self._fields()]  # to go back to when a step breaks off
+
+    def _few_threads(self) -> AbstractContextManager[None]:
+        return runtime.few_threads(self.device, self.p.numel())
 
     def _fields(self) -> tuple[torch.Tensor, ...]:
         return self.F, self.u, self.v, self.p, self.solid
@@ -135,7 +140,8 @@ class Simulation:
 
     def frame(self) -> Frame:
         """The present state as an immutable Frame, without a step."""
-        return self._publish(0.0, (), 0.0, dict.fromkeys(STAGES, 0.0), 0.0, "", None)
+        with self._few_threads():
+            return self._publish(0.0, (), 0.0, dict.fromkeys(STAGES, 0.0), 0.0, "", None, self._measure())
 
     def step(self, dt: float, controls: Controls | None = None) -> Frame:
         """Advance by dt [s] in as many sub-steps as the Courant number asks for, at most MAX_SUBSTEPS.
@@ -154,12 +160,17 @@ class Simulation:
                 raise ValueError(
                     f"controls give {len(controls.densities)} densities for {len(self.scene.phases)} phases"
                 )
+        with self._few_threads():
+            return self._step(dt, controls or self.controls)
+
+    def _step(self, dt: float, controls: Controls) -> Frame:
+        """`step` with checked arguments, all or nothing."""
         rate = self._measure().rate
         numbers = self.controls, self.time, self.steps, self.ledger
         for kept, field in zip(self._kept, self._fields()):
             kept.copy_(field)
         try:
-            return self._advance(dt, controls or self.controls, rate)
+            return self._advance(dt, controls, rate)
         except BaseException:
             for kept, field in zip(self._kept, self._fields()):
                 field.copy_(kept)
@@ -170,9 +181,8 @@ class Simulation:
             raise
 
     def _advance(self, dt: float, controls: Controls, rate: float) -> Frame:
-        """`step` with checked arguments; rate = max |u|_1 / dx at its start."""
+        """The sub-steps of a step; rate = max |u|_1 / dx at its start."""
         self._take(controls)
-        self._weigh()
         self._too_stiff = 0  # viscous steps that came to their limit of iterations
         drag = self._grip(controls.strokes, dt)
         solutions: list[Solution] = []
@@ -205,10 +215,11 @@ class Simulation:
             solutions.append(solution)
             self.time, self.steps, left, strokes = self.time + h, self.steps + 1, left - h, ()
             left = 0.0 if left < 1e-12 * dt else left  # what rounding leaves of the last sub-step
-            rate = self._measure().rate
+            now = self._measure()
+            rate = now.rate
         self.controls = replace(self.controls, strokes=())
         limit = max(limits, key=LIMITS.index)
-        return self._publish(dt - left, tuple(solutions), left, ms, courant, limit, kinetic)
+        return self._publish(dt - left, tuple(solutions), left, ms, courant, limit, kinetic, now)
 
     # The parts of a step -------------------------------------------------------------------------------------------
 
@@ -230,22 +241,19 @@ class Simulation:
     def _advect(self, h: float) -> None:
         """Phases and momentum by the velocity at the start of the step; the first axis alternates (Strang 1968)."""
         dt_dx = h / self.grid.dx
-        advect.mark(self.F, self._mark)
         F, u, v = self.F, self.u, self.v
         order = (0, 1) if self.steps % 2 == 0 else (1, 0)
-        spare = ((self._F_a, self._u_a, self._v_a), (self._F_b, self._u_b, self._v_b))
-        weights = self.rho, self._rho_new, self._rho_mark
+        spare = (self._F_a, self._u_a, self._v_a), (self._F_b, self._u_b, self._v_b)
         for axis, (F_new, u_new, v_new) in zip(order, spare):
-            enter, flux, mass = self._boundary.enter_x, self._flux_x, self._mass_x
+            enter, flux, start = self._boundary.enter_x, self._flux_x, self.u
             along, across = (u, u_new), (self.v, v, v_new)
             if axis == 1:
-                enter, flux, mass = self._boundary.enter_y, self._flux_y, self._mass_y
+                enter, flux, start = self._boundary.enter_y, self._flux_y, self.v
                 along, across = (v, v_new), (self.u, u, u_new)
-            start = self.u if axis == 0 else self.v
             work = self._plane, self._wall, enter, self._mark
-            advect.sweep(axis, F, F_new, *work, start, flux, *along, *across, self._jump, *weights, mass, dt_dx)
+            advect.sweep(axis, self._plan, self.F, F, F_new, *work, start, flux, *along, *across, self._jump, dt_dx)
             if self._has_solid:
-                plic.extend_into_solid(F_new, self._wall)
+                plic.extend_into_solid(self._plan, F_new, self._wall)
             F, u, v = F_new, u_new, v_new
         if self.scene.open_top or self.scene.openings or self._has_solid:
             self._book(self._passed(dt_dx))
@@ -346,11 +354,11 @@ class Simulation:
     def _assemble(self, h: float) -> None:
         """The pressure system of the step; surface tension enters after its coefficients, which balance it exactly."""
         beta_x, beta_y, dx = self.system.beta_x, self.system.beta_y, self.grid.dx
-        walls = self._wall, self._boundary.wall_u, self._boundary.wall_v
-        pressure.coefficients(self.rho, *walls, self.u, self.v, beta_x, beta_y, h, dx, int(self.scene.open_top))
+        pressure.coefficients(self.rho, self._passage, beta_x, beta_y, h, dx)
+        pressure.shut(self.u, self.v, self._passage, self._boundary.wall_u, self._boundary.wall_v)
         if any(self.controls.tensions):
-            tension.curvature(self.F, self._wall, self._kappa, dx)
-            tension.pull(self.F, self._kappa, self._sigma, beta_x, beta_y, self.u, self.v, dx)
+            tension.curvature(self._plan, self.F, self._wall, self._kappa, dx)
+            tension.pull(self._plan, self.F, self._kappa, self._sigma, beta_x, beta_y, self.u, self.v, dx)
         pressure.divergence(self.u, self.v, self.b, dx)
 
     def _weigh(self) -> None:
@@ -358,9 +366,10 @@ class Simulation:
 
     def _walls_changed(self, body: Body | None = None) -> None:
         self._has_solid = bool(self.solid.any())
+        self._passage = pressure.Passage(self.solid, self.scene.open_top)
         self._boundary.update(self.solid.cpu().numpy(), body)
         if self._has_solid:
-            plic.extend_into_solid(self.F, self._wall)
+            plic.extend_into_solid(self._plan, self.F, self._wall)
 
     # What is known about the state ---------------------------------------------------------------------------------
 
@@ -379,26 +388,19 @@ class Simulation:
 
     def _measure(self) -> Survey:
         """The numbers of the present fields. Raises NotFiniteError."""
-        pressure.survey(self.F, self.rho, self._wall, self.u, self.v, self._rows, self.grid.dx)
-        largest, total = self._rows.amax(0).tolist(), self._rows.sum(0).tolist()
-        if not math.isfinite(total[4]):
+        fields = self.F, self.rho, self._wall, self.u, self.v
+        now = survey.survey(self._plan, *fields, self._rows, self.grid.dx, self.controls.gravity)
+        if not math.isfinite(now.kinetic):
             raise NotFiniteError(
                 f"the velocity is not finite (NaN or infinity) at t = {self.time:.4f} s, step {self.steps}"
             )
-        return Survey(
-            rate=largest[0] / self.grid.dx,
-            volumes=differences([*total[pressure.NUMBERS :], total[3]]),
-            divergence=largest[1],
-            speed=largest[2],
-            kinetic=total[4],
-            potential=abs(self.controls.gravity) * total[5],
-        )
+        return now
 
     def _surface_energy(self) -> float:
         """[J/m]"""
         if not any(self.controls.tensions):
             return 0.0
-        tension.survey(self.F, self._wall, self._sigma, self._surface, self.grid.dx)
+        tension.survey(self._plan, self.F, self._wall, self._sigma, self._surface, self.grid.dx)
         return float(self._surface[:, 0].sum())
 
     @contextmanager
@@ -418,8 +420,8 @@ class Simulation:
         courant: float,
         limit: str,
         kinetic_before: float | None,
+        now: Survey,
     ) -> Frame:
-        now = self._measure()
         kinetic = now.kinetic if kinetic_before is None else 0.5 * (kinetic_before + now.kinetic)
         fluid = sum(now.volumes)
         drift = max(
@@ -479,42 +481,6 @@ class Simulation:
         simulation = cls(scene, grid, solve=solve, device=device, seed=seed, threads=threads)
         simulation.restore(saved)
         return simulation
-
-
-@dataclass(frozen=True)
-class Survey:
-    """Numbers of the fields of one moment."""
-
-    rate: float  # max |u|_1 / dx, crowded cells counted higher (see advect.crowding) [1/s]
-    volumes: list[float]  # of the phases [m^2]
-    divergence: float  # max |div u| [1/s]
-    speed: float  # max |u| [m/s]
-    kinetic: float  # [J/m]
-    potential: float  # [J/m]
-
-
-@dataclass(frozen=True)
-class Drag:
-    """A wall on its way with the mouse: its cells (ny, nx), where the mouse was at the start of the step, velocity."""
-
-    cells: np.ndarray
-    x: float  # [m]
-    y: float
-    u: float  # [m/s]
-    v: float
-
-    def cells_passed(self, start: float, end: float, dx: float) -> tuple[int, int]:
-        """(rows, columns) that the mouse moves on between two times since the start of the step [s]."""
-        rows, columns = (
-            math.floor((at + speed * end) / dx) - math.floor((at + speed * start) / dx)
-            for at, speed in ((self.y, self.v), (self.x, self.u))
-        )
-        return rows, columns
-
-
-def differences(nested: list[float]) -> list[float]:
-    """Numbers of the single phases from those of the nested ones, the last of which is all fluid."""
-    return [upper - lower for lower, upper in zip([0.0, *nested], nested)]
 
 
 def failures(solutions: tuple[Solution, ...]) -> tuple[str, ...]:

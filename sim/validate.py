@@ -19,7 +19,18 @@ import torch
 import precond
 from precond.bench.machine import commit, machine
 from precond.bench.sheet import STYLE
-from precond.commandline import RUN_TIME, Parser, Refusal, check_outputs, joined, path_of, positive, whole, write_json
+from precond.commandline import (
+    RUN_TIME,
+    Parser,
+    Refusal,
+    check_outputs,
+    exit_code,
+    joined,
+    path_of,
+    positive,
+    whole,
+    write_json,
+)
 from sim.cases import CASES as FLOWS
 from sim.cases import Case, Curve, Result
 from sim.endurance import abuse, endurance
@@ -84,28 +95,24 @@ def options(argv: Sequence[str]) -> Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the cases; 0 if every number is where it should be, 1 if one is not, 2 for bad usage."""
     given = list(sys.argv[1:] if argv is None else argv)
+    return exit_code("sim.validate", lambda: work(given))
+
+
+def work(given: Sequence[str]) -> int:
+    """`main` without its errors."""
+    chosen = options(given)
+    results = [result for name in chosen.cases for result in measured(name, chosen)]
+    holds = all(check.holds for result in results for check in result.checks)
     try:
-        chosen = options(given)
-        results = [result for name in chosen.cases for result in measured(name, chosen)]
-        holds = all(check.holds for result in results for check in result.checks)
         if chosen.json:
             write_json(chosen.json, as_table(results, shlex.join(["python", "-m", "sim.validate", *given])))
             print(f"wrote {chosen.json}")
         if chosen.plot:
             for path in draw(results, chosen.plot):
                 print(f"wrote {path}")
-        return 0 if holds else RUN_TIME
-    except Refusal as refusal:
-        print(f"sim.validate: {refusal}", file=sys.stderr)
-        return refusal.code
     except OSError as error:
-        print(f"sim.validate: {error.filename or 'output'} cannot be written: {error.strerror}", file=sys.stderr)
-        return RUN_TIME
-    except SystemExit as done:  # --help
-        return int(done.code or 0)
-    except KeyboardInterrupt:
-        print("sim.validate: interrupted", file=sys.stderr)
-        return 130
+        raise Refusal(f"{error.filename or 'output'} cannot be written: {error.strerror}", RUN_TIME) from None
+    return 0 if holds else RUN_TIME
 
 
 def measured(name: str, chosen: Options) -> list[Result]:

@@ -27,16 +27,14 @@ other (what wraps around meets a coefficient 0): 3 times as fast as a kernel, wh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
 from sim.layout import Walls
+from sim.runtime import few_threads
 
-ONE_THREAD_CELLS = 65_536  # up to here a second CPU thread saves little, and where cores are busy it waits 8 ms for one
 SMALLEST = 1e-280  # squares of norms below it are no longer normal numbers, and count as 0
 NO_CORNER = 1e-300  # stands in for the resistance of corners without fluid, whose weight is 0
 
@@ -73,20 +71,6 @@ class Faces:
         self.both = torch.zeros(2, ny + 2, nx + 2, dtype=torch.float64, device=device)
         self.u, self.v = plane(self.both[0]), plane(self.both[1])
         self.grid_u, self.grid_v = self.both[0, 1:-1, 1:], self.both[1, 1:, 1:-1]  # (ny, nx + 1), (ny + 1, nx)
-
-
-@contextmanager
-def few_threads(device: torch.device, cells: int) -> Iterator[None]:
-    """Keep torch to one CPU thread for that few cells."""
-    threads = torch.get_num_threads()
-    capped = device.type == "cpu" and cells <= ONE_THREAD_CELLS and threads > 1
-    if capped:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if capped:
-            torch.set_num_threads(threads)
 
 
 class Viscosity:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import pressure_solver
 
-from sim import Controls, Simulation, Stroke, advect, runtime
+from sim import Controls, Simulation, Stroke, advect, plic, runtime
 from sim.scene import SceneError, load, names, parse
 
 LAYERS = """
@@ -85,9 +85,9 @@ def test_a_crowd_of_phases_never_turns_negative_by_transport_alone() -> None:
         torch.zeros(n, n, dtype=torch.uint8),
     )
     before = F.sum((1, 2))
-    advect.mark(F, c)
+    begun, plan = F, plic.plan_for(F)
     for axis, w, flux in ((0, u, zeros(count, n, n + 1)), (1, v, zeros(count, n + 1, n))):
-        advect.sweep_volume(axis, F, spare, plane, solid, zeros(count, 2, n), c, w, flux, dt_dx)
+        advect.sweep_volume(axis, plan, begun, F, spare, plane, solid, zeros(count, 2, n), c, w, flux, dt_dx)
         F, spare = spare, F
     assert float((F.sum((1, 2)) - before).abs().max()) < 1e-11  # clipping would show here
 

@@ -61,10 +61,10 @@ def reversed_vortex(n: int, period: float = 2.0) -> tuple[float, float, float, f
         strength = math.cos(math.pi * (k + 0.5) * h / period)
         u.copy_(shape_u * strength)
         v.copy_(shape_v * strength)
-        advect.mark(f, c)
+        begun, plan = f, plic.plan_for(f)
         for axis in (0, 1) if k % 2 == 0 else (1, 0):
             w = u if axis == 0 else v
-            advect.sweep_volume(axis, f, spare, plane, solid, enter, c, w, flux[axis], h * n)
+            advect.sweep_volume(axis, plan, begun, f, spare, plane, solid, enter, c, w, flux[axis], h * n)
             f, spare = spare, f
     volume = float(start.sum())
     return float((f - start).abs().mean()), abs(float(f.sum()) - volume) / volume, float(f.min()), float(f.max())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from sim import viscosity
+from sim import runtime
 from sim.layout import Walls
 from sim.viscosity import Outcome, Viscosity
 
@@ -322,7 +322,7 @@ def fingerprint() -> str:
 
 
 def test_runs_agree_bit_for_bit_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(viscosity, "ONE_THREAD_CELLS", 0)
+    monkeypatch.setattr(runtime, "ONE_THREAD_CELLS", 0)
     code = (
         "import sys, torch; torch.set_num_threads(1); "
         "sys.path.insert(0, 'tests'); import test_sim_viscosity as t; print(t.fingerprint())"

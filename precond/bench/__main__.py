@@ -11,9 +11,9 @@ from typing import Any
 # Read by OpenMP when torch loads it: threads that spin at a barrier take the core from whoever else needs it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from ..commandline import RUN_TIME, Refusal, write_json
+from ..commandline import RUN_TIME, Refusal, exit_code, write_json
 from ..recorded import sequence
-from . import contest, paper, recordings, report, suites
+from . import canonical, contest, generalisation, paper, recordings, report, suites
 from .arguments import Options, options
 from .machine import commit, machine
 
@@ -23,22 +23,18 @@ FRAMES = 20
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the benchmark and returns its exit code: 0, 1 (something failed while running) or 2 (bad usage)."""
     given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        chosen = options(given)
-        if chosen.suite == "trust":
-            return trust(chosen)
-        results = measure(chosen, given)
-        show(results)
-        save(chosen, results)
-        return 0
-    except Refusal as refusal:
-        print(f"precond.bench: {refusal}", file=sys.stderr)
-        return refusal.code
-    except SystemExit as done:  # --help
-        return int(done.code or 0)
-    except KeyboardInterrupt:
-        print("precond.bench: interrupted", file=sys.stderr)
-        return 130
+    return exit_code("precond.bench", lambda: work(given))
+
+
+def work(given: Sequence[str]) -> int:
+    """`main` without its errors."""
+    chosen = options(given)
+    if chosen.suite == "trust":
+        return trust(chosen)
+    results = measure(chosen, given)
+    show(results)
+    save(chosen, results)
+    return 0
 
 
 def measure(chosen: Options, given: Sequence[str]) -> dict[str, Any]:
@@ -49,7 +45,7 @@ def measure(chosen: Options, given: Sequence[str]) -> dict[str, Any]:
     if chosen.suite:
         parts = [options(line) for line in suites.parts(chosen.suite, given_besides_suite(given))]
     for part in parts:
-        for group, run in groups(part):
+        for group, run in groups(part, chosen.suite):
             runs = run()
             for method, outcomes in runs.items():
                 rows.append(report.row(method, group, outcomes, part.protocol))
@@ -76,7 +72,7 @@ def given_besides_suite(given: Sequence[str]) -> list[str]:
 Runs = dict[str, list[contest.Run]]
 
 
-def groups(chosen: Options) -> list[tuple[contest.Group, Callable[[], Runs]]]:
+def groups(chosen: Options, suite: str | None = None) -> list[tuple[contest.Group, Callable[[], Runs]]]:
     """What becomes a block of the table, each with the function that measures it; frames are made when it runs."""
     device, frames = chosen.device, chosen.frames
 
@@ -86,6 +82,13 @@ def groups(chosen: Options) -> list[tuple[contest.Group, Callable[[], Runs]]]:
 
         return contest.contest(chosen.methods, group, chosen.rtol, device, chosen.cap, chosen.weights, each)
 
+    if suite == "canonical":
+        return canonical.groups(
+            chosen.methods, frames or FRAMES, chosen.seed, chosen.rtol, device, chosen.cap, chosen.weights
+        )
+    if suite == "generalisation":
+        made = generalisation.groups(chosen.sizes, frames or FRAMES, chosen.seed, device)
+        return [(group, lambda g=group: run(g)) for group in made]  # type: ignore[misc]
     if chosen.paper:
         made = [paper.group(cells, frames or FRAMES, chosen.seed, device) for cells in chosen.sizes]
         return [(group, lambda g=group: paper.contest(chosen.methods, g, device, chosen.weights)) for group in made]  # type: ignore[misc]
@@ -118,7 +121,8 @@ def show(results: dict[str, Any]) -> None:
     print(report.table(results["rows"]))
     if results["protocol"] == "paper":
         print(f"\n{paper.NOTE}")
-    for sentence in report.ratios(results["rows"]):
+    told = {"canonical": canonical.said, "generalisation": generalisation.said}
+    for sentence in told.get(results["protocol"], report.ratios)(results["rows"]):
         print(sentence)
     for row in results["rows"]:
         if "trouble" in row:

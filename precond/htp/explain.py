@@ -20,7 +20,7 @@ from .. import problems, registry
 from ..bench import plots
 from ..bench.machine import commit
 from ..bench.sheet import FAINT, INK, STYLE, Sheet, label_right, looks
-from ..commandline import RUN_TIME, Parser, Refusal, check_writable
+from ..commandline import RUN_TIME, Parser, Refusal, check_writable, exit_code
 from ..htp_paper import method as paper
 from ..solver import Solver
 from ..system import PoissonSystem
@@ -42,20 +42,16 @@ LIGHT, HEAVY = "#F1EEE6", "#9DBAD3"
 def main(argv: Sequence[str] | None = None) -> int:
     """Draws the pictures and returns the exit code: 0, 1 (something failed while running) or 2 (bad usage)."""
     given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        out, weights = options(given)
-        about = {"commit": commit(), "command": shlex.join(["python", "-m", "precond.htp.explain", *given])}
-        for path in draw(out, about, weights):
-            print(f"wrote {path}")
-        return 0
-    except Refusal as refusal:
-        print(f"precond.htp.explain: {refusal}", file=sys.stderr)
-        return refusal.code
-    except SystemExit as done:  # --help
-        return int(done.code or 0)
-    except KeyboardInterrupt:
-        print("precond.htp.explain: interrupted", file=sys.stderr)
-        return 130
+    return exit_code("precond.htp.explain", lambda: work(given))
+
+
+def work(given: Sequence[str]) -> int:
+    """`main` without its errors."""
+    out, weights = options(given)
+    about = {"commit": commit(), "command": shlex.join(["python", "-m", "precond.htp.explain", *given])}
+    for path in draw(out, about, weights):
+        print(f"wrote {path}")
+    return 0
 
 
 def options(argv: Sequence[str]) -> tuple[Path, str | None]:

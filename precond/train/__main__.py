@@ -20,6 +20,7 @@ from ..commandline import (
     Refusal,
     check_device,
     check_outputs,
+    exit_code,
     joined,
     path_of,
     positive,
@@ -48,16 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Trains and returns an exit code: 0, 1 (something failed while running) or 2 (bad usage)."""
     given = list(sys.argv[1:] if argv is None else argv)
     ranks = Ranks()
-    try:
-        return work(options(given, ranks), ranks, given)
-    except Refusal as refusal:
-        print(f"precond.train: {refusal}", file=sys.stderr)
-        return refusal.code
-    except SystemExit as done:  # --help
-        return int(done.code or 0)
-    except KeyboardInterrupt:
-        print("precond.train: interrupted; go on with --resume", file=sys.stderr)
-        return 130
+    return exit_code(
+        "precond.train",
+        lambda: work(options(given, ranks), ranks, given),
+        interrupted="interrupted; go on with --resume",
+    )
 
 
 def work(chosen: Options, ranks: Ranks, given: Sequence[str]) -> int:

@@ -1,0 +1,119 @@
+"""`python -m sim.timing`: what a step of the fluid costs besides the pressure solve, by scene and size of the grid."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+
+# Read by OpenMP when torch loads it: threads that spin at a barrier take the core from whoever else needs it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+
+from precond.bench.machine import commit, machine
+from precond.commandline import Parser, Refusal, aligned, check_outputs, exit_code, joined, path_of, whole, write_json
+from precond.system import PoissonSystem
+from sim.frame import Solution
+from sim.scene import names
+from sim.simulation import Simulation
+from sim.validate import solver
+
+FIRST, FRAMES = 6, 20  # frames that warm up and frames that count, of one step each where the flow allows it
+TOL = 1e-6
+STAGES = ("advect", "assemble", "project")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians over the steps of one scene on one grid."""
+
+    scene: str
+    phases: int
+    rows: int
+    columns: int
+    step_ms: float  # all but the pressure solve
+    advect_ms: float
+    assemble_ms: float
+    project_ms: float
+    solve_ms: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures and prints; 0, or 2 for bad usage."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    return exit_code("sim.timing", lambda: work(given))
+
+
+def work(given: Sequence[str]) -> int:
+    """`main` without its errors."""
+    scenes, sizes, json = options(given)
+    rows = []
+    for scene in scenes:
+        for n in sizes:
+            rows.append(timed(scene, n))
+            print(f"{scene} {n}x{n}: {rows[-1].step_ms:.1f} ms", file=sys.stderr, flush=True)
+    print(table(rows))
+    if json:
+        command = shlex.join(["python", "-m", "sim.timing", *given])
+        lines = [asdict(row) for row in rows]
+        write_json(json, {"machine": machine("cpu"), "commit": commit(), "command": command, "rows": lines})
+        print(f"wrote {json}")
+    return 0
+
+
+def options(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...], Path | None]:
+    """(scenes, sizes, json) of the command line. Raises Refusal."""
+    p = Parser(prog="python -m sim.timing", description="Times the fluid without the solver.", allow_abbrev=False)
+    p.add_argument("scenes", metavar="SCENE", nargs="*", help="default: all")
+    p.add_argument("--sizes", metavar="N[,N...]", default="128", help="grids of N x N cells (default %(default)s)")
+    p.add_argument("--json", metavar="FILE", help="write the numbers")
+    given = p.parse_args(joined(argv))
+    for scene in given.scenes:
+        if scene not in names():
+            raise Refusal(f"scene {scene!r} is unknown: choose of {', '.join(names())}")
+    json = path_of(given.json, "--json", "")
+    check_outputs({"--json": json})
+    return tuple(given.scenes) or names(), tuple(whole(n, "--sizes", 16, 2048) for n in given.sizes.split(",")), json
+
+
+def timed(scene: str, n: int) -> Row:
+    """One scene on n x n cells."""
+    solve, spent = solver("multigrid", TOL), [0.0]
+
+    def timed_solve(system: PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> Solution:
+        start = time.perf_counter()
+        solution = solve(system, b, x0)
+        spent[0] += time.perf_counter() - start
+        return solution
+
+    simulation = Simulation(scene, (n, n), solve=timed_solve)
+    samples: list[list[float]] = []
+    for k in range(FIRST + FRAMES):
+        spent[0], start = 0.0, time.perf_counter()
+        frame = simulation.step(1 / 60 if k < FIRST else simulation.substep_dt)
+        whole_ms = 1e3 * (time.perf_counter() - start - spent[0])
+        parts = [whole_ms, *(frame.stats.ms[stage] for stage in STAGES), 1e3 * spent[0]]
+        if k >= FIRST:
+            samples.append([part / frame.substeps for part in parts])
+    medians = [statistics.median(column) for column in zip(*samples)]
+    return Row(scene, len(simulation.scene.phases), n, n, *medians)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """As text, milliseconds."""
+    heads = ("scene", "phases", "grid", "step without solve", *STAGES, "solve (multigrid)")
+    lines = [
+        (row.scene, str(row.phases), f"{row.rows}x{row.columns}", *(f"{ms:.1f}" for ms in astuple(row)[4:]))
+        for row in rows
+    ]
+    return aligned([heads, *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
