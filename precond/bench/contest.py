@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import problems
-from ..recorded import read
+from .. import matrix_market, problems, recorded
 from ..registry import entry
 from ..solver import Solution, Solver
 from ..status import Status
@@ -84,7 +83,7 @@ def from_files(name: str, files: Sequence[Path], device: torch.device, warm: boo
     """Recorded systems: assembled already, as they are in a running simulation."""
     cases = []
     for file in files:
-        system, b = read(file)
+        system, b = (matrix_market if file.suffix == ".mtx" else recorded).read(file)
         there = PoissonSystem.empty(*system.shape, device=device)
         there.copy_from(system)
         cases.append(Case(lambda system=there: system, there.project(b)))  # type: ignore[misc]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..commandline import RUN_TIME, Refusal
+from ..matrix_market import files_in
 from ..recorded import sequence
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "frames"
@@ -26,6 +27,11 @@ def files_of(name: str) -> tuple[str, list[Path]]:
         return folder.resolve().name, sequence(folder)
     except ValueError as error:
         raise Refusal(error) from None
+
+
+def systems_in(folder: Path) -> list[Path]:
+    """Recorded systems or MatrixMarket files of a folder in order. Raises ValueError."""
+    return files_in(folder) or sequence(folder)
 
 
 def record(scene: str, folder: Path) -> None:
