@@ -42,7 +42,7 @@ class Check:
     @property
     def holds(self) -> bool:
         """Whether the number is where it should be; NaN never is."""
-        return self.error <= self.tolerance
+        return bool(self.error <= self.tolerance)  # not NumPy's, which json cannot write
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from sim.files import replacing
 from sim.frame import Frame
 from sim.layout import Scene
 
@@ -19,16 +19,12 @@ def write(path: Path, frame: Frame, scene: Scene) -> None:
     """Write the frame's fields, whole or not at all: .npz or .vti by the ending. Raises ValueError and OSError."""
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path.name!r} must end in {' or '.join(SUFFIXES)}")
-    part = path.absolute().with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
+    with replacing(path) as part:
         if path.suffix == ".npz":
             with part.open("wb") as file:
                 np.savez_compressed(file, allow_pickle=False, **arrays(frame, scene))
         else:
             part.write_text(image_data(frame, scene), encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def arrays(frame: Frame, scene: Scene) -> dict[str, np.ndarray]:

@@ -33,13 +33,14 @@ class Shape:
 
     kind: str
     phase: str = ""  # empty for a solid
-    start: tuple[float, float] = (0.0, 0.0)  # box: lower left corner
-    end: tuple[float, float] = (1.0, 1.0)  # box: upper right corner
+    start: tuple[float, float] = (0.0, 0.0)  # box: lower left corner; stroke: one end of its middle line
+    end: tuple[float, float] = (1.0, 1.0)  # box: upper right corner; stroke: the other end
     center: tuple[float, float] = (0.5, 0.5)  # disc
-    radius: float = 0.1  # disc, fraction of the height
+    radius: float = 0.1  # disc and stroke, fraction of the height
     height: float = 0.5  # pool: mean level of its surface
     amplitude: float = 0.0  # pool: surface = height + amplitude cos(2 pi waves x)
     waves: float = 1.0
+    erase: bool = False  # of solids: no wall here, whatever solids before it say
 
     def inside(self, x: np.ndarray, y: np.ndarray, aspect: float) -> np.ndarray:
         """True where (x, y), in fractions of a domain `aspect` times as wide as high, lies inside."""
@@ -47,6 +48,11 @@ class Shape:
             return (x >= self.start[0]) & (x < self.end[0]) & (y >= self.start[1]) & (y < self.end[1])
         if self.kind == "disc":
             return ((x - self.center[0]) * aspect) ** 2 + (y - self.center[1]) ** 2 < self.radius**2
+        if self.kind == "stroke":
+            along_x, along_y = (self.end[0] - self.start[0]) * aspect, self.end[1] - self.start[1]
+            x, y = (x - self.start[0]) * aspect, y - self.start[1]
+            t = np.clip((x * along_x + y * along_y) / max(along_x**2 + along_y**2, 1e-30), 0.0, 1.0)
+            return (x - t * along_x) ** 2 + (y - t * along_y) ** 2 < self.radius**2
         return y < self.height + self.amplitude * np.cos(2 * np.pi * self.waves * x)
 
 
@@ -154,7 +160,8 @@ class Scene:
         """Cells that are wall, (ny, nx) bool: those whose larger part a solid covers."""
         solid = np.zeros(grid.shape, dtype=bool)
         for shape in self.solids:
-            solid |= coverage(shape, grid) > 0.5
+            covered = coverage(shape, grid) > 0.5
+            solid = solid & ~covered if shape.erase else solid | covered
         return solid
 
 

@@ -22,8 +22,13 @@ __all__ = ["FOLDER", "Scene", "SceneError", "load", "names", "parse"]
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "scenes"
 PHASES_MAX = 8  # what a colour scheme can tell apart
-KEYS_OF_KIND = {"box": {"start", "end"}, "disc": {"center", "radius"}, "pool": {"height", "amplitude", "waves"}}
-REQUIRED_OF_KIND = {"box": {"start", "end"}, "disc": {"center", "radius"}, "pool": {"height"}}
+REQUIRED_OF_KIND = {
+    "box": {"start", "end"},
+    "disc": {"center", "radius"},
+    "stroke": {"start", "end", "radius"},
+    "pool": {"height"},
+}
+KEYS_OF_KIND = REQUIRED_OF_KIND | {"pool": {"height", "amplitude", "waves"}}
 
 
 class SceneError(ValueError):
@@ -183,7 +188,11 @@ def shape_from_table(entry: Any, phase_names: list[str] | None) -> Shape:
     if kind not in KEYS_OF_KIND:
         raise ValueError(f"key 'kind' of {owner} is {kind!r}: choose one of {', '.join(KEYS_OF_KIND)}")
     extra = {"kind", "phase"} if phase_names else {"kind"}
-    entry = checked(entry, KEYS_OF_KIND[kind] | extra, REQUIRED_OF_KIND[kind] | extra, f"{owner} of kind {kind!r}")
+    allowed = KEYS_OF_KIND[kind] | extra | (set() if phase_names else {"erase"})
+    entry = checked(entry, allowed, REQUIRED_OF_KIND[kind] | extra, f"{owner} of kind {kind!r}")
+    erase = entry.pop("erase", False)
+    if not isinstance(erase, bool):
+        raise ValueError(f"key 'erase' of {owner} must be true or false, not {erase!r}")
     if phase_names and entry["phase"] not in phase_names:
         raise ValueError(f"key 'phase' of {owner} names {entry['phase']!r}, which is not one of {phase_names}")
     pairs = {"start", "end", "center"}
@@ -192,7 +201,7 @@ def shape_from_table(entry: Any, phase_names: list[str] | None) -> Shape:
         for key, value in entry.items()
         if key not in extra
     }
-    return Shape(kind=kind, phase=entry.get("phase", ""), **values)
+    return Shape(kind=kind, phase=entry.get("phase", ""), erase=erase, **values)
 
 
 def entries(table: dict[str, Any], key: str, optional: bool = False) -> list[Any]:
