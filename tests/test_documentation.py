@@ -1,0 +1,148 @@
+"""What the documentation shows is true: its commands are understood, its links lead somewhere, its snippets work."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import pressure_solver
+
+from sim import Simulation
+from sim.scene import parse
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    path
+    for folder in ("", "precond", "models", "assets", "sim", "app")
+    for path in ((ROOT / folder).rglob("*.md") if folder else ROOT.glob("README.md"))
+)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """(page, command) of every `python -m ...` in the documentation, in blocks of code and within lines."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in re.finditer(r"^(?:torchrun \S+ \S+ -m|python -m) [^\n]*|`(python -m [^`]*)`", text, re.M):
+            command = (match.group(1) or match.group(0)).split("  #")[0].strip()
+            yield name_of(page), " ".join(command.split())
+
+
+ALL = sorted(set(commands()))
+
+
+def test_there_are_commands_to_test() -> None:
+    assert len(ALL) > 30
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By the ending of its name: a file of every kind that commands read."""
+    folder = tmp_path_factory.mktemp("made")
+    arguments = "--headless --scene pour --grid 16x16 --frames 1 --log run.jsonl --save-state later.npz"
+    subprocess.run(
+        [sys.executable, "-m", "app", *arguments.split()], cwd=folder, check=True, env=os.environ | {"PYTHONPATH": ROOT}
+    )
+    scene = ROOT / "assets" / "scenes" / "pour.toml"
+    return {".jsonl": folder / "run.jsonl", ".npz": folder / "later.npz", ".toml": scene}
+
+
+@pytest.mark.parametrize(("page", "command"), ALL, ids=[f"{p}: {c[:60]}" for p, c in ALL])
+def test_every_printed_command_is_understood(page: str, command: str, made, tmp_path: Path, monkeypatch) -> None:
+    """Parsed by the program it calls, with everything but its work: unknown options, methods and scenes fail."""
+    words = shlex.split(command, comments=True)
+    if words[0] == "torchrun":
+        words = ["python", *words[words.index("-m") :]]
+    program, arguments = words[2], words[3:]
+    if any(re.search(r"\b[A-Z]{4,}\b", word) for word in arguments) or program in ("pip", "venv"):
+        pytest.skip("a pattern, not a command")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISPLAY", ":0")  # which is not opened
+    for word, value in pairwise(arguments):
+        if word in ("--scene", "--state", "--replay") and Path(value).suffix in made:
+            (tmp_path / value).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / value).write_bytes(made[Path(value).suffix].read_bytes())
+        elif word in ("--systems", "--in-loop") and "/" in value:
+            (tmp_path / value).mkdir(parents=True, exist_ok=True)
+        elif word.startswith("--") and "/" in value:
+            (tmp_path / value).parent.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(SystemExit) if "--help" in arguments else nullcontext():
+        understood(program, arguments)
+
+
+def test_every_target_of_make_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    used = {t for page in PAGES for t in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.M)}
+    assert {"run", "test", "bench"} <= used
+    assert used <= targets
+
+
+def understood(program: str, arguments: list[str]) -> None:
+    """Raises Refusal where the program would refuse its arguments."""
+    if program == "app":
+        from app.arguments import options
+    elif program == "precond.bench":
+        from precond.bench.arguments import options
+    elif program == "precond.train":
+        from precond.train.__main__ import learner_of, parser
+
+        given = parser().parse_args(arguments)
+        learner = learner_of(given.method)
+        assert given.preset is None or given.preset in learner.presets
+        return
+    elif program == "precond.htp.explain":
+        from precond.htp.explain import options
+    elif program == "sim.validate":
+        from sim.validate import options
+    elif program == "sim.timing":
+        from sim.timing import options
+    else:
+        pytest.fail(f"{program} is not a program of this project")
+    options(arguments)
+
+
+def links() -> Iterator[tuple[str, str]]:
+    """(page, target) of every link and picture that stays within the project."""
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                yield name_of(page), target
+
+
+@pytest.mark.parametrize(("page", "target"), sorted(set(links())))
+def test_every_link_leads_somewhere(page: str, target: str) -> None:
+    assert ((ROOT / page).parent / target).exists()
+
+
+def snippet(page: str, language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+    assert found is not None
+    return found.group(1)
+
+
+def test_the_scene_shown_flows() -> None:
+    scene = parse("honey", snippet("assets/docs/extending.md", "toml"))
+    simulation = Simulation(scene, (24, 32), solve=pressure_solver())
+    frame = simulation.step(1 / 60)
+    assert frame.stats.volume_drift < 1e-4
+    assert frame.solid.any()
+
+
+def test_the_view_shown_makes_a_field() -> None:
+    names: dict = {}
+    exec(snippet("assets/docs/extending.md", "python"), names)
+    simulation = Simulation("dam-break", (16, 24), solve=pressure_solver())
+    field = names["momentum"](simulation.step(1 / 60), simulation.grid)
+    assert field.shape == (16, 24)
+    assert np.isfinite(field).all()
+    assert field.max() > 0
