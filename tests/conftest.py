@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-import precond
-
 if TYPE_CHECKING:
     from sim.layout import Scene
 
@@ -41,14 +39,9 @@ def pool(density: float = 100.0, shape: str = 'kind = "pool"\nheight = 0.43', mo
 
 def pressure_solver(method: str = "multigrid", rtol: float = 1e-8) -> Callable:
     """solve(system, b, x0) for a Simulation."""
-    solvers: list[precond.Solver] = []
+    from sim.validate import solver
 
-    def solve(system: precond.PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> precond.Solution:
-        if not solvers:
-            solvers.append(precond.Solver(method, system))
-        return solvers[0].solve(system, b, rtol=rtol, x0=x0)
-
-    return solve
+    return solver(method, rtol)
 
 
 @pytest.fixture(autouse=True)
