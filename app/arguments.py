@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import __version__
+from app.checks import (
+    check_display,
+    check_dump,
+    check_weights,
+    compared,
+    grid_of,
+    preconds_of,
+    scene_of,
+    state_of,
+    tol_of,
+)
+from app.recorder import poster_of
 from precond.commandline import (
     Parser,
     Refusal,
     check_device,
     check_outputs,
-    check_writable,
     joined,
     path_of,
-    positive,
     whole,
 )
 
@@ -31,7 +40,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SCENE, DEFAULT_PRECOND, DEFAULT_FRAMES = "dam-break", "htp", 240
 DEFAULT_TOL = "1e-6"
-TOL_MIN = 1e-14  # relative; rounding of float64 hides anything smaller
 THREADS_PER_CPU = 4  # more only wait for each other
 
 
@@ -51,6 +59,8 @@ class Options:
     headless: bool = False
     frames: int | None = None  # output frames of 1/60 s
     record: Path | None = None
+    compare: tuple[str, ...] = ()  # methods side by side
+    race: bool = False  # each as fast as its solver allows
     json: Path | None = None
     state: SavedState | None = None
     save_state: Path | None = None
@@ -87,6 +97,12 @@ def parser() -> Parser:
         "--frames", metavar="K", help=f"stop after K frames of 1/60 s (default {DEFAULT_FRAMES} with --headless)"
     )
     p.add_argument("--record", metavar="FILE.mp4", help="write a video of the window")
+    p.add_argument(
+        "--compare",
+        metavar="NAME,NAME[,...]",
+        help="up to four preconditioners side by side; with --record a split-screen video of --frames and the start",
+    )
+    p.add_argument("--race", action="store_true", help="with --compare: each fluid as fast as its own solver allows")
     p.add_argument("--json", metavar="FILE", help="write the numbers of the run")
     p.add_argument("--state", metavar="FILE.npz", help="continue from a saved state")
     p.add_argument("--save-state", metavar="FILE.npz", help="save the state at the end")
@@ -118,6 +134,7 @@ def options(argv: Sequence[str]) -> Options | None:
         "--save-state": path_of(given.save_state, "--save-state", ".npz"),
         "--log": path_of(given.log, "--log", ".jsonl"),
     }
+    check_comparison(given)
     replay = None if given.replay is None else replay_of(given)
     fill_in(given, replay)
     grid, tol = grid_of(given.grid), tol_of(given.tol)
@@ -134,9 +151,12 @@ def options(argv: Sequence[str]) -> Options | None:
     else:
         scene, grid, saved = replay.start.scene, replay.start.grid.shape, replay.start.state
     check_display(given.headless)
+    compare = () if given.compare is None else compared(given.compare, given.weights)
+    if compare and outputs["--record"] is not None:
+        outputs["the picture beside --record"] = poster_of(outputs["--record"])
     preconds = preconds_of(given.precond, given.weights, given.headless, frames)
     check_device(given.device)
-    check_weights(given.weights, given.precond, preconds)
+    check_weights(given.weights, given.precond, (*preconds, *compare))
     if given.state is not None:
         saved = state_of(given.state, scene if given.scene else None, grid)
         scene, grid = saved.scene, saved.grid.shape
@@ -159,6 +179,8 @@ def options(argv: Sequence[str]) -> Options | None:
         headless=given.headless,
         frames=frames,
         record=outputs["--record"],
+        compare=compare,
+        race=given.race,
         json=outputs["--json"],
         state=saved,
         save_state=outputs["--save-state"],
@@ -170,9 +192,25 @@ def options(argv: Sequence[str]) -> Options | None:
     )
 
 
+def check_comparison(given: Namespace) -> None:
+    """Refuses options that a comparison cannot keep to."""
+    if given.race and given.compare is None:
+        raise Refusal("--race needs the preconditioners that race: add --compare NAME,NAME")
+    if given.race and given.replay is not None and not given.headless:
+        raise Refusal(f"--replay {given.replay!r} cannot decide about a race in the window: add --headless")
+    if given.compare is None or not given.headless:
+        return
+    for option in ("precond", "log", "dump_systems", "save_state"):
+        if getattr(given, option) is not None:
+            name = option.replace("_", "-")
+            raise Refusal(
+                f"--{name} {getattr(given, option)!r} is for a single fluid, --compare has several: leave out one"
+            )
+
+
 def replay_of(given: Namespace) -> Replay:
     """The log to replay, which decides about everything but the preconditioner, the device and what is written."""
-    from app import replay
+    from app import log_reader
 
     for option in ("scene", "grid", "state", "seed", "tol"):
         if getattr(given, option) is not None:
@@ -182,7 +220,7 @@ def replay_of(given: Namespace) -> Replay:
     if given.log is not None and path.resolve() == Path(given.log).resolve():
         raise Refusal(f"--log {given.log!r} is also the file of --replay: give another name")
     try:
-        found = replay.load(path)
+        found = log_reader.load(path)
     except ValueError as error:
         raise Refusal(error) from None
     return found if given.precond is None else found.with_own_preconditioners()
@@ -202,118 +240,3 @@ def fill_in(given: Namespace, replay: Replay | None) -> None:
     for option, text in texts.items():
         if getattr(given, option) is None:
             setattr(given, option, text)
-
-
-def tol_of(text: str) -> float:
-    """The tolerance, within reach of float64."""
-    tol = positive(text, "--tol")
-    if not TOL_MIN <= tol < 1:
-        raise Refusal(f"--tol {text} is out of reach: give {TOL_MIN:g} to 1, e.g. 1e-6")
-    return tol
-
-
-def check_weights(weights: str | None, precond: str, preconds: Sequence[str]) -> None:
-    """Refuses weights that are not there or that no chosen method takes."""
-    from precond.registry import entry
-
-    if weights and not weights.startswith("random:") and not Path(weights).is_file():
-        raise Refusal(f"--weights {weights!r} is not a file: give a file of weights or random:SEED")
-    if weights and not any(entry(name).takes_weights for name in preconds):
-        raise Refusal(f"--weights {weights!r} is of no use to --precond {precond!r}: leave it out")
-
-
-def check_dump(folder: Path, headless: bool, outputs: dict[str, Path | None]) -> None:
-    """Refuses a folder of recorded systems that is not new or empty, and one that another output would write into."""
-    option = "--dump-systems"
-    name = f"{option} {str(folder)!r}"
-    if not headless:
-        raise Refusal(f"{name} needs a run without a window: add --headless")
-    for other, path in outputs.items():
-        if path is not None and folder.resolve() in (path.resolve(), *path.resolve().parents):
-            raise Refusal(f"{name} would also hold the file of {other}: give two places")
-    if not folder.is_dir():
-        if os.path.lexists(folder):
-            raise Refusal(f"{name} is not a folder: give a new one")
-        check_writable(folder, option)
-        return
-    try:
-        filled = any(folder.iterdir())
-    except OSError as error:
-        raise Refusal(f"{name} cannot be read: {error.strerror or error}, give a new folder") from None
-    if filled:
-        raise Refusal(f"{name} is not empty: give a new folder, nothing is overwritten")
-    check_writable(folder / "000000.npz", option)
-
-
-def grid_of(text: str | None) -> tuple[int, int] | None:
-    """(ny, nx) of "NYxNX"."""
-    from sim.grid import Grid
-
-    if text is None:
-        return None
-    try:
-        return Grid.parse(text).shape
-    except ValueError as error:
-        raise Refusal(f"--grid: {error}" if text in str(error) else f"--grid {text!r}: {error}") from None
-
-
-def scene_of(name: str) -> Scene:
-    """The scene of that name or file."""
-    import sim.scene
-
-    try:
-        return sim.scene.load(name)
-    except ValueError as error:
-        raise Refusal(error if name in str(error) else f"--scene {name!r}: {error}") from None
-
-
-def preconds_of(text: str, weights: str | None, headless: bool, frames: int | None) -> tuple[str, ...]:
-    """The preconditioners to use in turn, each known and available here, or with another to stand in for it."""
-    import precond
-    from precond.registry import entry
-
-    chosen = tuple(part.strip() for part in text.split(","))
-    for name in chosen:
-        if name not in precond.names():
-            raise Refusal(f"preconditioner {name!r} is unknown: choose one of {', '.join(precond.names())}")
-        reason = precond.why_unavailable(name)
-        method = entry(name)
-        if reason is not None and method.stand_in is None and not (weights and method.takes_weights):
-            raise Refusal(f"preconditioner {name!r} is not available: {reason}")
-    if len(chosen) > 1 and not headless:
-        raise Refusal(f"--precond {text!r} names several: add --headless, or give one and switch in the panel")
-    if frames is not None and frames < len(chosen):
-        raise Refusal(
-            f"--frames {frames} is fewer than the {len(chosen)} preconditioners of --precond {text!r}: give more frames"
-        )
-    return chosen
-
-
-def check_display(headless: bool) -> None:
-    """Refuses to open a window where there is no display."""
-    if (
-        not headless
-        and sys.platform.startswith("linux")
-        and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    ):
-        raise Refusal(
-            "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): add --headless to run without a window"
-        )
-
-
-def state_of(file: str, scene: Scene | None, grid: tuple[int, int] | None) -> SavedState:
-    """The saved state, which must fit the scene and the grid where those were asked for too."""
-    from app import state
-
-    try:
-        saved = state.load(Path(file))
-    except ValueError as error:
-        raise Refusal(error) from None
-    if scene is not None and scene != saved.scene:
-        raise Refusal(
-            f"--state {file!r} holds scene {saved.scene.name!r}, not --scene {scene.name!r}: leave out --scene"
-        )
-    if grid is not None and grid != saved.grid.shape:
-        have, asked = ("x".join(map(str, shape)) for shape in (saved.grid.shape, grid))
-        raise Refusal(f"--state {file!r} holds a grid of {have}, not --grid {asked}: leave out --grid")
-    return saved

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from imgui_bundle import ImVec2, imgui
 
 from app import colormaps, theme, tiles
+from app.arrange import Rect
 from app.interaction import KEYS, Interaction
+from app.pen import Pen
 from app.render import FluidRenderer
-from app.session import Session, Snapshot
+from app.session import Session
+from app.snapshot import Snapshot
+from app.stage import Stage
+from app.standing import Board
 from app.views import automatic_range, eased
 from app.worker import Worker
 from sim.frame import STAGES, Stroke
 
 MARGIN = 12.0
 NOTICE_SECONDS = 8.0
+STRIP = 0.29  # share of the height for the curves and the table of shadow mode
 
 
 class Canvas:
@@ -26,6 +33,7 @@ class Canvas:
         self._worker, self._state = worker, state
         self._renderer: FluidRenderer | None = None
         self._drawn: tuple[Any, ...] = ()
+        self._stage = Stage(state.fonts)
         self._mouse: tuple[float, float] | None = None  # of the stroke under way [m]
 
     def draw(self, rate: tuple[str, str]) -> None:
@@ -37,33 +45,56 @@ class Canvas:
             text = self._worker.broken or "Preparing the simulation ..."
             self._plate_of_lines([text], (origin.x + room.x / 2, origin.y + room.y / 2), theme.INK, room.x - 80)
             return
+        board = snapshot.board
+        if board is not None and board.mode == "race":
+            self._race(snapshot, board, Rect(origin.x, origin.y, room.x, room.y))
+            return
+        strip = STRIP * room.y if board is not None else 0.0
         aspect = snapshot.grid.nx / snapshot.grid.ny
-        width = min(room.x, room.y * aspect)
+        width = min(room.x, (room.y - strip) * aspect)
         size = (max(round(width), 1), max(round(width / aspect), 1))
         # on whole pixels, or the picture would be blurred
-        corner = (round(origin.x + (room.x - size[0]) / 2), round(origin.y + (room.y - size[1]) / 2))
+        corner = (round(origin.x + (room.x - size[0]) / 2), round(origin.y + (room.y - strip - size[1]) / 2))
         self._picture(snapshot, corner, size)
         if self._state.view.tiles:
             tiles.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, snapshot.tile, corner, size)
-        self._use_mouse(snapshot, corner, size)
+        self._use_mouse(snapshot, [Rect(*corner, *size)])
         self._overlay(snapshot, corner, rate)
         if self._state.view.field is not None:
             self._color_bar(corner, size)
         if self._state.view.tiles:
             self._functions(snapshot, corner, size)
+        if board is not None:
+            area = Rect(origin.x, origin.y + room.y - strip + MARGIN, room.x, strip - MARGIN)
+            self._stage.strip(board, area, snapshot.choice.precond)
         self._messages(snapshot, corner, size)
         if self._state.show_help:
             self._help((corner[0] + size[0] / 2, corner[1] + size[1] / 2))
+
+    def _race(self, snapshot: Snapshot, board: Board, area: Rect) -> None:
+        """A pane for each method; the brush works in any of them and is felt in all."""
+        state = self._state
+        self._find_limits(snapshot)
+        self._drawn = (snapshot.serial, state.view.name)
+        places = self._stage.draw(board, area, header=False, view=state.view, limits=state.limits)
+        self._use_mouse(snapshot, places.pictures)
+        if state.view.field is not None:  # a colour bar would hide half a pane
+            text = f"{state.view.name} {state.limits.low:.3g} to {state.limits.high:.3g} {state.view.unit}"
+            Pen(state.fonts).plate(places.pictures[-1], text, theme.SMALL, theme.INK)
+        if self._worker.paused:
+            place = places.pictures[0]
+            ink, font = imgui.get_window_draw_list(), state.fonts.bold
+            ink.add_text(font, theme.TEXT, (place.x + 8, place.y + 8), theme.packed(theme.WARNING), "paused")
+        self._messages(snapshot, (area.x, area.y), (area.width, area.height))
+        if state.show_help:
+            self._help((area.x + area.width / 2, area.y + area.height / 2))
 
     def _picture(self, snapshot: Snapshot, corner: tuple[float, float], size: tuple[float, float]) -> None:
         if self._renderer is None:
             self._renderer = FluidRenderer()
         state, scale = self._state, imgui.get_io().display_framebuffer_scale
         pixels = (max(1, round(size[0] * scale.x)), max(1, round(size[1] * scale.y)))
-        if state.view.field is not None and state.automatic and self._drawn[:2] != (snapshot.serial, state.view.name):
-            found = automatic_range(state.view, state.view.field(snapshot.frame, snapshot.grid), snapshot.frame.solid)
-            fresh = self._drawn[1:2] != (state.view.name,)
-            state.limits = eased(None if fresh else state.limits, found)
+        self._find_limits(snapshot)
         wanted = (snapshot.serial, state.view.name, state.limits, pixels)
         if wanted != self._drawn:
             self._renderer.draw(snapshot.frame, snapshot.scene, snapshot.grid, state.view, state.limits, pixels)
@@ -71,23 +102,35 @@ class Canvas:
         imgui.set_cursor_screen_pos(ImVec2(*corner))
         imgui.image(imgui.ImTextureRef(int(self._renderer.texture)), ImVec2(*size), ImVec2(0, 1), ImVec2(1, 0))
 
+    def _find_limits(self, snapshot: Snapshot) -> None:
+        """The automatic range of the colour map, where the snapshot or the view is another than the one drawn."""
+        state = self._state
+        if state.view.field is not None and state.automatic and self._drawn[:2] != (snapshot.serial, state.view.name):
+            found = automatic_range(state.view, state.view.field(snapshot.frame, snapshot.grid), snapshot.frame.solid)
+            fresh = self._drawn[1:2] != (state.view.name,)
+            state.limits = eased(None if fresh else state.limits, found)
+
     # The mouse -------------------------------------------------------------------------------------------------------
 
-    def _use_mouse(self, snapshot: Snapshot, corner: tuple[float, float], size: tuple[float, float]) -> None:
-        imgui.set_cursor_screen_pos(ImVec2(*corner))
+    def _use_mouse(self, snapshot: Snapshot, places: Sequence[Rect]) -> None:
+        """The brush, in whichever of the pictures of the fluid it is used."""
         both = imgui.ButtonFlags_.mouse_button_left | imgui.ButtonFlags_.mouse_button_right
-        imgui.invisible_button("fluid", ImVec2(*size), both)
-        mouse, state = imgui.get_mouse_pos(), self._state
-        if imgui.is_item_hovered() and not state.show_help:
-            ring = theme.packed(theme.INK if state.view.field is not None else theme.GROUND, 0.5)
-            imgui.get_window_draw_list().add_circle(mouse, state.radius * size[1], ring, 48, 1.5)
-        if not imgui.is_item_active():
+        mouse, state, place = imgui.get_mouse_pos(), self._state, None
+        for k, picture in enumerate(places):
+            imgui.set_cursor_screen_pos(ImVec2(picture.x, picture.y))
+            imgui.invisible_button(f"fluid{k}", ImVec2(picture.width, picture.height), both)
+            if imgui.is_item_hovered() and not state.show_help:
+                ring = theme.packed(theme.INK if state.view.field is not None else theme.GROUND, 0.5)
+                imgui.get_window_draw_list().add_circle(mouse, state.radius * picture.height, ring, 48, 1.5)
+            if imgui.is_item_active():
+                place = picture
+        if place is None:
             if self._mouse is not None and state.tool == "drag":
                 self._worker.submit(Session.let_go)
             self._mouse = None
             return
-        meters = snapshot.grid.height / size[1]
-        here = ((mouse.x - corner[0]) * meters, (corner[1] + size[1] - mouse.y) * meters)
+        meters = snapshot.grid.height / place.height
+        here = ((mouse.x - place.x) * meters, (place.bottom - mouse.y) * meters)
         first, start = self._mouse is None, self._mouse or here
         self._mouse = here
         tool = "push" if imgui.is_mouse_down(imgui.MouseButton_.right) else state.tool

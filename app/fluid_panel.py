@@ -8,8 +8,9 @@ from imgui_bundle import ImVec2, ImVec4, imgui
 
 from app import sliders, theme, wording
 from app.interaction import Interaction
-from app.session import Session, Snapshot
+from app.session import Session
 from app.sliders import Scale
+from app.snapshot import Snapshot
 from app.worker import Worker
 from sim.layout import Phase, pairs
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app import dump, launch, tally
+from app import compare, dump, launch, tally
 from app.arguments import Options
 from app.journey import Journey, open_session, write_results
 from app.session import Session
@@ -11,6 +11,8 @@ from precond.commandline import RUN_TIME, Refusal
 
 def run(options: Options) -> int:
     """Simulates options.frames output frames, writes what was asked for and returns the exit code."""
+    if options.compare:
+        return compare.run(options)
     try:
         session = open_session(options)
     except (ValueError, RuntimeError) as error:

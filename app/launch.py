@@ -14,10 +14,10 @@ from app.recorder import Recorder
 from app.session import Session
 from app.solving import Choice, PressureSolve
 from app.tally import Tally
-from app.worker import Worker
+from app.worker import Comparing, Worker
 from precond.commandline import RUN_TIME, Refusal
 
-if TYPE_CHECKING:  # PyOpenGL must not be imported before `choose_platform`
+if TYPE_CHECKING:  # PyOpenGL must not be imported before `prepare_toolkit`
     from app.window import Window
 
 SIZE = (1280, 720)  # of the window and of videos
@@ -34,6 +34,8 @@ def run(options: Options) -> int:
         return sessions[0]
 
     worker = Worker(opened, solve, options.paused)
+    if options.compare:
+        worker.compare(Comparing("race" if options.race else "shadow", options.compare))
     window = new_window(worker, offscreen=False)
     window.frames = options.frames
     if options.record is not None:
@@ -82,16 +84,16 @@ def record(journey: Journey, path: Path) -> None:
 
 def new_window(worker: Worker, offscreen: bool) -> Window:
     """A window for a display or for none. Raises Refusal where its toolkit is not installed."""
-    if importlib.util.find_spec("imgui_bundle") is None:
-        raise Refusal("windows and videos need imgui-bundle, which is missing: use Python 3.11 or later", RUN_TIME)
-    choose_platform(offscreen)
+    prepare_toolkit(offscreen)
     from app.window import Window
 
     return Window(worker, offscreen)
 
 
-def choose_platform(offscreen: bool) -> None:
-    """Tells PyOpenGL how contexts are made; must come before its first import."""
+def prepare_toolkit(offscreen: bool) -> None:
+    """Tells PyOpenGL how contexts are made, before its first import. Raises Refusal without a window toolkit."""
+    if importlib.util.find_spec("imgui_bundle") is None:
+        raise Refusal("windows and videos need imgui-bundle, which is missing: use Python 3.11 or later", RUN_TIME)
     if offscreen:
         os.environ["PYOPENGL_PLATFORM"] = "egl"
     elif sys.platform.startswith("linux"):

@@ -11,9 +11,11 @@ from imgui_bundle import ImVec2, imgui
 import precond
 import sim.scene
 from app import plots, theme
+from app.compare_panel import ComparePanel
 from app.fluid_panel import FluidPanel, swatch
 from app.interaction import Interaction
-from app.session import Session, Snapshot
+from app.session import Session
+from app.snapshot import Snapshot
 from app.views import VIEWS, Range
 from app.worker import Worker
 
@@ -41,6 +43,7 @@ class Panel:
         self._scenes = sim.scene.names()
         self._show_drift = False  # in the place of iterations
         self._reasons = {name: worker.why_unavailable(name) for name in precond.names()}
+        self._compare = ComparePanel(worker, self._reasons)
 
     def draw(self) -> None:
         """The whole panel."""
@@ -49,7 +52,8 @@ class Panel:
             imgui.text_disabled("Starting ...")
             return
         for title, group in (
-            ("Scene", self._scene), ("Pressure solver", self._solver), ("Milliseconds per frame", self._plots),
+            ("Scene", self._scene), ("Pressure solver", self._solver), ("Compare", self._compare.draw),
+            ("Milliseconds per frame", self._plots),
             ("Brush", self._brush), ("Fluid", self._fluid.draw), ("View", self._view), ("Keep", self._keep),
         ):  # fmt: skip
             imgui.push_id(title)
@@ -86,8 +90,14 @@ class Panel:
         last = solutions[-1] if solutions else None
         if last is not None:
             self._status(last)
+        racing = self._worker.comparing.mode == "race"
         imgui.set_next_item_width(0.55 * imgui.get_content_region_avail().x)
-        if imgui.begin_combo("##preconditioner", choice.precond):
+        imgui.begin_disabled(racing)  # every pane has its own
+        opened = imgui.begin_combo("##preconditioner", choice.precond)
+        imgui.end_disabled()
+        if racing and imgui.is_item_hovered(imgui.HoveredFlags_.allow_when_disabled):
+            imgui.set_tooltip("every pane has its own")
+        if opened:
             for name, reason in self._reasons.items():
                 flags = imgui.SelectableFlags_.disabled if reason else 0
                 if imgui.selectable(name, name == choice.precond, flags)[0]:

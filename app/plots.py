@@ -8,7 +8,7 @@ import numpy as np
 from imgui_bundle import imgui, implot
 
 from app import theme
-from app.session import Snapshot
+from app.snapshot import Snapshot
 from sim.frame import STAGES
 
 STILL = implot.Flags_.canvas_only | implot.Flags_.no_inputs  # nothing but the curves

@@ -6,23 +6,22 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 import sim
 from app import state
 from app.grip import Grip
 from app.log import MARK_EVERY, Log, check_sum, file_entry, start_line
+from app.snapshot import Pace, Sample, Snapshot, snapshot_of
 from app.solving import Choice, PressureSolve
 from app.state import SavedState
-from app.tally import Tally, fell_back
+from app.tally import Tally
 from precond.htp import anatomy
 from sim.frame import STAGES, Controls, Frame, Stroke
-from sim.grid import Grid
 from sim.layout import Scene
 
 if TYPE_CHECKING:
@@ -32,59 +31,6 @@ FRAME_DT = 1 / 60  # [s] of one output frame
 HISTORY = 240  # output frames that the plots show, four seconds at full speed
 STROKES = 64  # kept for the next step; a user drawing over a stalled solver makes no more than a second's worth
 BUSY = "a replay is running and decides about everything: wait for its end, or start without --replay"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One output frame's point in the plots."""
-
-    precond: str
-    ms: tuple[float, ...]  # by STAGES [ms]
-    iterations: float  # mean over the frame's solves
-    drift: float
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """All that the window shows of a simulation, immutable."""
-
-    serial: int  # grows with every snapshot
-    frame: Frame
-    scene: Scene
-    grid: Grid
-    device: str
-    choice: Choice
-    gravity: float  # [m/s^2]
-    densities: tuple[float, ...]  # [kg/m^3]
-    viscosities: tuple[float, ...]  # [Pa s]
-    tensions: tuple[float, ...]  # [N/m] by pairs of phases, see sim.layout.pairs
-    samples: tuple[Sample, ...]
-    residuals: np.ndarray  # of the last solve by iteration, relative
-    frames: int  # output frames since the start of the program
-    steps_per_second: float  # pressure solves per second of wall clock
-    frames_per_second: float  # output frames per second of wall clock
-    fallback: str = ""  # one sentence when the last frame needed another preconditioner
-    acting: str = ""  # the method that stands in for the chosen one, else the chosen one
-    tile: anatomy.Tile | None = None  # that the user has picked
-
-
-@dataclass
-class Pace:
-    """Frames and solves of the last second or so of wall clock."""
-
-    ends: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=61))
-
-    def add(self, solves: int) -> None:
-        """Notes the end of a frame."""
-        self.ends.append((time.perf_counter(), solves))
-
-    def rates(self) -> tuple[float, float]:
-        """(frames, solves) per second."""
-        if len(self.ends) < 2:
-            return 0.0, 0.0
-        seconds = self.ends[-1][0] - self.ends[0][0]
-        solves = sum(count for _, count in list(self.ends)[1:])
-        return (len(self.ends) - 1) / seconds, solves / seconds
 
 
 class Session:
@@ -126,12 +72,13 @@ class Session:
     def _adopt(self, simulation: sim.Simulation) -> None:
         """Go on with this simulation: its settings, and plots that start afresh."""
         self.simulation = simulation
+        self.solve.shadows.start_over()
         self._take(simulation.controls)
         self.samples: deque[Sample] = deque(maxlen=HISTORY)
         self.pace = Pace()
         self._forget_strokes()
         self.last = self.simulation.frame()
-        self._tile: anatomy.Tile | None = None
+        self.tile: anatomy.Tile | None = None
 
     def _take(self, settings: Controls) -> None:
         """Settings from the next frame on."""
@@ -164,8 +111,10 @@ class Session:
             self._write("discard", {})
             raise
         if self.total is not None:
-            self.total.add(frame, time.perf_counter() - start, compiling=self.frames == 0)
+            seconds = time.perf_counter() - start - self.solve.shadows.seconds
+            self.total.add(frame, seconds, compiling=self.frames == 0)
             self.total.notice = self.solve.notice or self.total.notice
+        self.solve.shadows.end_frame()
         self._write_choices()
         self.frames += 1
         self.last = frame
@@ -193,28 +142,7 @@ class Session:
     def snapshot(self) -> Snapshot:
         """The present, for the window."""
         self._serial += 1
-        frames, steps = self.pace.rates()
-        solutions = self.last.stats.solutions
-        return Snapshot(
-            serial=self._serial,
-            frame=self.last,
-            scene=self.simulation.scene,
-            grid=self.simulation.grid,
-            device=str(self.simulation.device),
-            choice=self.solve.choice,
-            gravity=self.gravity,
-            densities=self.densities,
-            viscosities=self.viscosities,
-            tensions=self.tensions,
-            samples=tuple(self.samples),
-            residuals=residuals(solutions),
-            frames=self.frames,
-            steps_per_second=steps,
-            frames_per_second=frames,
-            fallback=fallback_sentence(solutions),
-            acting=self.solve.acting,
-            tile=None if self._tile is None else self.solve.with_functions(self._tile),
-        )
+        return snapshot_of(self, self._serial)
 
     # What the user can do ------------------------------------------------------------------------------------------
 
@@ -264,7 +192,7 @@ class Session:
         """Has snapshots hold the functions of the tile at that place [m]."""
         grid = self.simulation.grid
         row, column = (min(max(int(place / grid.dx), 0), n - 1) for place, n in ((y, grid.ny), (x, grid.nx)))
-        self._tile = anatomy.tile_at(*grid.shape, row, column)
+        self.tile = anatomy.tile_at(*grid.shape, row, column)
 
     def reset(self) -> None:
         """Back to time zero; the settings stay as the user has set them."""
@@ -283,6 +211,26 @@ class Session:
     def choose(self, solve: int, choice: Choice) -> None:
         """Has the pressure solve of that number in the next frame, counted from 0, and all after it use the choice."""
         self.solve.plan[solve] = choice
+
+    def set_shadows(self, methods: tuple[str, ...]) -> None:
+        """Has these methods solve every pressure system too, for their numbers alone; the fluid does not change."""
+        self.solve.shadows.choose(methods)
+
+    def twin(self, precond: str) -> Session:
+        """A fluid of its own from the present state, solved by another method."""
+        now = self.simulation
+        saved = SavedState("the present state", now.scene, now.grid, now.state())
+        made = Session(
+            now.scene,
+            now.grid.shape,
+            self.solve.like(precond),
+            device=self._device,
+            seed=self._seed,
+            threads=self._threads,
+            saved=saved,
+        )
+        made._take(self.settings)
+        return made
 
     def save(self, path: Path) -> None:
         """Writes the state to a file. Raises OSError."""
@@ -347,20 +295,3 @@ class Session:
         if self.log is not None:
             self._write("end", {"time": self.last.time, "sum": check_sum(self.last)})
             self.log.close()
-
-
-def residuals(solutions: tuple[Any, ...]) -> np.ndarray:
-    """Relative residual after each iteration of the last solve."""
-    return np.asarray(solutions[-1].history).astype(np.float64).ravel() if solutions else np.empty(0)
-
-
-def fallback_sentence(solutions: tuple[Any, ...]) -> str:
-    """Why another preconditioner stepped in during these solves, or an empty text."""
-    for solution in solutions:
-        if fell_back(solution):
-            name, status, iterations = solution.attempts[0]
-            return (
-                f"{name} gave up after {iterations} iterations ({status.name.lower().replace('_', ' ')}), "
-                f"{solution.preconditioner_used} solved it"
-            )
-    return ""

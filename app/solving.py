@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 import precond
+from app.shadow import Shadows
 from precond.htp import anatomy
 from precond.registry import entry
 
@@ -30,13 +31,20 @@ class PressureSolve:
     Solvers are kept by name, so that switching back costs no second construction; a new system starts afresh.
     """
 
-    def __init__(self, choice: Choice, device: str = "auto", weights: str | None = None) -> None:
+    def __init__(
+        self,
+        choice: Choice,
+        device: str = "auto",
+        weights: str | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
         self.choice = choice
-        self.cancelled = threading.Event()
+        self.cancelled = cancelled or threading.Event()
         self.failure = ""  # why the last choice could not be used, one sentence
         self.weights = weights
         self.used: list[Choice] = []  # by the solves of the present output frame
         self.plan: dict[int, Choice] = {}  # what comes into use with which of them, for a replay
+        self.shadows = Shadows(device, weights)
         self._device = device
         self._solvers: dict[str, precond.Solver] = {}
         self._system: precond.PoissonSystem | None = None
@@ -63,13 +71,24 @@ class PressureSolve:
         solution = solver.solve(system, b, rtol=choice.tol, x0=x0, give_up=self.cancelled.is_set)
         if self.cancelled.is_set():  # the answer is not one to go on with
             raise Cancelled
+        self.shadows.solve(system, b, x0, (choice, solution), self.cancelled.is_set)
         return solution
+
+    def like(self, precond: str) -> PressureSolve:
+        """The same with another method, and solvers of its own."""
+        return PressureSolve(Choice(precond, self.choice.tol), self._device, self.weights, self.cancelled)
 
     def begin_frame(self) -> None:
         """Run networks in the next solve, so that a run continued from here does what an uninterrupted one does."""
         self.used = []
+        self.shadows.begin_frame()
         for solver in self._solvers.values():
             solver.renew()
+
+    def forget(self) -> None:
+        """Let every solver start its next set-up from nothing, as on a first frame."""
+        for solver in self._solvers.values():
+            solver.forget()
 
     @property
     def notice(self) -> str:

@@ -18,6 +18,7 @@ INK, DIM = color("#e3e8ed"), color("#8d99a6")
 ACCENT, WARNING = color("#45b8b0"), color("#f2b457")
 GROUND, PANEL, FIELD, FIELD_HOVERED, LINE = (color(c) for c in ("#0f1216", "#171b21", "#232932", "#2d3540", "#2a313b"))
 PLATE = color("#0f1216", 0.80)  # behind text on the fluid
+PLOT, GRID = color("#12161b"), color("#8d99a6", 0.16)
 STAGE_COLORS = tuple(
     color(c) for c in ("#4f7cac", "#7fb2d9", "#b98bd0", "#d96c9f", "#45b8b0", "#c9c27a")
 )  # by sim.STAGES
@@ -72,7 +73,7 @@ def apply_to_plots() -> None:
     style.major_tick_len, style.minor_tick_len, style.mouse_pos_padding = ImVec2(0, 0), ImVec2(0, 0), ImVec2(4, 2)
     p = implot.Col_
     for which, value in {
-        p.frame_bg: PANEL, p.plot_bg: color("#12161b"), p.axis_text: DIM, p.axis_grid: color("#8d99a6", 0.16),
+        p.frame_bg: PANEL, p.plot_bg: PLOT, p.axis_text: DIM, p.axis_grid: GRID,
         p.inlay_text: DIM, p.legend_bg: PLATE,
     }.items():  # fmt: skip
         style.set_color_(which, value)

@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import OpenGL.GL as gl
 from imgui_bundle import hello_imgui, imgui
 
-from app import theme
+from app import screen, theme
 from app.canvas import Canvas
 from app.interaction import Interaction
 from app.panel import Panel
 from app.recorder import RATE, Recorder, free_name, save_picture
-from app.session import Session, Snapshot
+from app.session import Session
+from app.snapshot import Snapshot
 from app.views import VIEWS
 from app.worker import Worker
 
-FPS_MAX = 62.0  # where no display sets the pace
 OUT = Path("out")  # screenshots, recordings and states of the window's buttons
 
 
@@ -57,7 +56,7 @@ class Window:
             return
         try:
             OUT.mkdir(exist_ok=True)
-            width, height = framebuffer_size()
+            width, height = screen.framebuffer_size()
             self.recorder = Recorder(free_name(OUT, "recording", ".mp4"), (width, height), live=True)
         except OSError as error:
             self.worker.say(f"recordings cannot be kept in {OUT}: {error.strerror or error}")
@@ -89,18 +88,7 @@ class Window:
 
     def params(self, size: tuple[int, int]) -> Any:
         """HelloImGui's parameters for this window."""
-        if self.offscreen:
-            self._prepare_offscreen()
-        p = self._params = hello_imgui.RunnerParams()
-        p.app_window_params.window_title = "Estuary"
-        p.app_window_params.window_geometry.size = size
-        p.app_window_params.restore_previous_geometry = False
-        p.ini_disable = True
-        p.fps_idling.enable_idling = False
-        p.fps_idling.fps_max = 0.0 if self.offscreen else FPS_MAX
-        p.fps_idling.vsync_to_monitor = not self.offscreen
-        # no multisampling: shader and ImGui smooth their own edges, and on software OpenGL it costs 20 ms a frame
-        p.renderer_backend_options.open_gl_options = hello_imgui.OpenGlOptions(anti_aliasing_samples=0)
+        p = self._params = screen.params(size, self.offscreen)
         p.imgui_window_params.background_color = theme.GROUND
         p.imgui_window_params.show_status_bar = True
         p.imgui_window_params.show_status_fps = False
@@ -125,13 +113,6 @@ class Window:
         c.show_status = self._status_bar
         c.before_swap = self._grab
         return p
-
-    def _prepare_offscreen(self) -> None:
-        import glfw  # after imgui_bundle, so that both use one copy of the library
-
-        glfw.init_hint(glfw.PLATFORM, glfw.PLATFORM_NULL)
-        glfw.init()
-        glfw.window_hint(glfw.CONTEXT_CREATION_API, glfw.EGL_CONTEXT_API)
 
     def _fluid_window(self) -> None:
         snapshot = self.worker.snapshot
@@ -181,14 +162,14 @@ class Window:
     def _grab(self) -> None:
         if self._screenshot:
             self._screenshot = False
-            self._keep_picture(read_pixels())
+            self._keep_picture(screen.read_pixels())
         if self.recorder is None:
             return
         if self.recorder.error:
             self.worker.say(self.end_recording())
         elif self.offscreen:
             self._recorded += 1
-            self.recorder.add(read_pixels(), self._recorded)
+            self.recorder.add(screen.read_pixels(), self._recorded)
         else:
             self._grab_live(self.recorder)
 
@@ -200,7 +181,7 @@ class Window:
         index = int((now - self._recording_since) * RATE)
         if index > self._recorded:
             self._recorded = index
-            recorder.add(read_pixels(), index)
+            recorder.add(screen.read_pixels(), index)
 
     def _keep_picture(self, picture: np.ndarray) -> None:
         path = free_name(OUT, "screenshot", ".png")
@@ -228,26 +209,10 @@ def status_line(snapshot: Snapshot, window_fps: float, offscreen: bool) -> str:
     """The line at the foot of the window."""
     ny, nx = snapshot.grid.shape
     rate = "drawn off screen" if offscreen else f"window {window_fps:.0f} fps"
-    speed = snapshot.frames_per_second / 60
-    return (
-        f"{rate}     {snapshot.steps_per_second:.0f} steps/s     {100 * speed:.0f} % of real time     "
-        f"{ny} x {nx} = {ny * nx:,} cells     {snapshot.device}     H for help"
-    )
-
-
-def framebuffer_size() -> tuple[int, int]:
-    """Pixels of the window, which high-resolution displays have more of than points."""
-    io = imgui.get_io()
-    scale = io.display_framebuffer_scale
-    return round(io.display_size.x * scale.x), round(io.display_size.y * scale.y)
-
-
-def read_pixels() -> np.ndarray:
-    """What is about to be shown, (height, width, 3) uint8, top row first."""
-    width, height = framebuffer_size()
-    gl.glPixelStorei(gl.GL_PACK_ALIGNMENT, 1)
-    data = gl.glReadPixels(0, 0, width, height, gl.GL_RGB, gl.GL_UNSIGNED_BYTE)
-    return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1])
+    speed = f"{snapshot.steps_per_second:.0f} steps/s     {snapshot.frames_per_second / 0.6:.0f} % of real time"
+    if snapshot.board is not None and snapshot.board.mode == "race":
+        speed = "race: every fluid has had the same computing time"
+    return f"{rate}     {speed}     {ny} x {nx} = {ny * nx:,} cells     {snapshot.device}     H for help"
 
 
 def save_into(session: Session, folder: Path, say: Callable[[str], None]) -> None:

@@ -12,10 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.priority import lower_own_priority
-from app.session import BUSY, FRAME_DT, Session, Snapshot
+from app.race import PANE_INPUTS, Race
+from app.session import BUSY, FRAME_DT, Session
+from app.snapshot import Snapshot
 from app.solving import Cancelled, Choice, PressureSolve
 
 NICENESS = 10  # a tenth of the window's weight: with every core busy solving, the window still gets its share
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """What the user has chosen to see side by side."""
+
+    mode: str = "off"  # or "shadow": one fluid, its systems solved by all;  "race": a fluid for each
+    methods: tuple[str, ...] = ("htp", "jacobi", "dilu", "multigrid")
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,12 @@ class Worker(threading.Thread):
         self._single_steps = 0
         self._session: Session | None = None
         self._refresh = False
+        self._race: Race | None = None
+        self._compares = Comparing()
+        self._serial = 0  # of the snapshots of races
         self._said = ""  # about a method that stands in
         self.paused = paused
+        self.comparing = Comparing()  # replaced from the window's thread, see `compare`
         self.snapshot: Snapshot | None = None
         self.notice: Notice | None = None
         self.broken = ""  # why there is no simulation, one sentence
@@ -60,6 +74,14 @@ class Worker(threading.Thread):
             return
         self._solve.choice = choice
         self._refresh = True
+        self._wake.set()
+
+    def compare(self, comparing: Comparing) -> None:
+        """Shows other methods beside the one that the fluid follows, before its next frame."""
+        if comparing.mode == "race" and self._session is not None and self._session.replaying:
+            self.say(BUSY)
+            return
+        self.comparing = comparing
         self._wake.set()
 
     @property
@@ -101,7 +123,7 @@ class Worker(threading.Thread):
         lower_own_priority(NICENESS)
         try:
             self._session = self._open_session()
-            self.snapshot = self._session.snapshot()
+            self._publish(self._session)
         except Cancelled:
             return
         except Exception as error:
@@ -117,7 +139,8 @@ class Worker(threading.Thread):
                 due = time.perf_counter()
                 continue
             self._advance()
-            due = max(due + FRAME_DT, time.perf_counter() - FRAME_DT)  # never faster than real time, never catching up
+            pace = FRAME_DT / (len(self._race.panes) if self._race else 1)
+            due = max(due + pace, time.perf_counter() - pace)  # never faster than real time, never catching up
             self._rest(due)
 
     def _obey(self) -> None:
@@ -128,22 +151,74 @@ class Worker(threading.Thread):
             action, arguments = self._commands.get()
             done = True
             try:
-                action(session, *arguments)
+                self._carry_out(session, action, arguments)
             except Exception as error:
                 self.say(error)
                 log_unexpected(error)
+        if self.comparing is not self._compares:
+            done = True
+            self._start_comparing(session)
         if done or self._refresh:
             self._refresh = False
+            if self._race is not None:
+                self._race.set_tolerance(self._solve.choice.tol)
+            self._publish(session)
+
+    def _carry_out(self, session: Session, action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        """Does it to every pane of a race, or else to the session; a race then starts again from its new state."""
+        if self._race is not None and action in PANE_INPUTS:
+            self._race.submit(action, arguments)
+            return
+        before = session.last
+        action(session, *arguments)
+        if self._race is not None and session.last is not before:
+            self._start_comparing(session)
+
+    def _start_comparing(self, session: Session) -> None:
+        """Has the comparison that the user asked for; none where it cannot be had."""
+        comparing, self._race = self.comparing, None
+        try:
+            session.set_shadows(comparing.methods if comparing.mode == "shadow" else ())
+            if comparing.mode == "race":
+                self._race = Race(session, comparing.methods)
+        except Cancelled:
+            pass
+        except (ValueError, RuntimeError, MemoryError) as error:
+            self.say(f"the race cannot start: {error}")
+            comparing = self.comparing = Comparing("off", comparing.methods)
+        self._compares = comparing
+
+    def _publish(self, session: Session) -> None:
+        """A new snapshot for the window."""
+        if self._race is None:
             self.snapshot = session.snapshot()
+            return
+        self._serial -= 1  # other than all of the session's
+        self.snapshot = self._race.snapshot(self._serial)
+
+    def _take_turn(self, race: Race) -> None:
+        """One frame of one pane."""
+        try:
+            race.turn()
+        except Cancelled:
+            return
+        except Exception as error:
+            self.paused, self._single_steps = True, 0
+            self.say(error)
+            log_unexpected(error)
 
     def _advance(self) -> None:
         """One frame; trouble pauses with a notice."""
         session = self._session
         assert session is not None
         self._single_steps = max(0, self._single_steps - 1)
+        if self._race is not None:
+            self._take_turn(self._race)
+            self._publish(session)
+            return
         try:
             frame = session.step()
-            self.snapshot = session.snapshot()
+            self._publish(session)
         except Cancelled:
             return
         except Exception as error:

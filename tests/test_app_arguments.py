@@ -78,6 +78,16 @@ def refused(capsys):
         (["--dump-systems", str(ROOT / "assets")], "not empty"),
         (["--dump-systems", "new", "--json", "new"], "--json"),
         (["--dump-every", "3"], "--dump-systems"),
+        (["--compare", "magic,jacobi"], "magic"),
+        (["--compare", ""], "''"),
+        (["--compare", "jacobi,dilu,jacobi"], "twice"),
+        (["--compare", "none,jacobi,dilu,dct,multigrid"], "4 at most"),
+        (["--race"], "--compare"),
+        (["--compare", "jacobi,dilu", "--precond", "htp"], "--precond 'htp'"),
+        (["--compare", "jacobi,dilu", "--log", "new.jsonl"], "new.jsonl"),
+        (["--compare", "jacobi,dilu", "--save-state", "new.npz"], "new.npz"),
+        (["--compare", "jacobi,dilu", "--dump-systems", "new"], "--dump-systems 'new'"),
+        (["--compare", "jacobi", "--record", "film.mp4", "--json", "film.png"], "the picture beside --record"),
         (["--dump-systems", "new", "--dump-every", "0"], "--dump-every"),
     ],
 )
@@ -114,6 +124,10 @@ def test_damaged_and_foreign_states_are_refused_in_one_line(refused, tmp_path):
     np.savez(pickled, about=np.array([{"evil": 1}], dtype=object))
     for file in (foreign, empty, truncated, text, pickled, tmp_path):
         assert str(file) in refused("--headless", "--state", str(file))
+
+
+def test_a_race_in_the_window_takes_no_replay(refused):
+    assert "'run.jsonl'" in refused("--compare", "jacobi,dilu", "--race", "--replay", "run.jsonl")
 
 
 def test_no_display_names_the_flag_that_helps(refused, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import log, replay, state
+from app import log, log_reader, state
 from app.__main__ import main
 from app.log import Log
 from app.session import Session
@@ -64,7 +64,7 @@ def logged(path, scene=None, **more):
 
 def replayed(path):
     """The run that a log tells of, done again."""
-    found = replay.load(path)
+    found = log_reader.load(path)
     start = found.start
     solve = PressureSolve(start.choice, start.device, start.weights)
     place = start.scene, start.grid.shape
@@ -123,13 +123,13 @@ def test_a_replay_equals_the_live_run_bit_for_bit(tmp_path):
     assert_same(live, repeated)
     assert "bit for bit" in repeated.replay.verdict()
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert {line.get("do", "start") for line in lines} == {"start", "end", "discard", *replay.COMMANDS} - {
+    assert {line.get("do", "start") for line in lines} == {"start", "end", "discard", *log_reader.COMMANDS} - {
         "discard",
         "load",
     }
     assert [line["frame"] for line in lines[1:]] == sorted(line["frame"] for line in lines[1:])
     # a log of the replay tells the same
-    found = replay.load(file)
+    found = log_reader.load(file)
     twice = Session(
         found.start.scene, GRID, PressureSolve(found.start.choice), device="cpu", seed=7, log=Log(again), replay=found
     )
@@ -201,10 +201,10 @@ def test_a_run_continued_from_a_state_is_replayed_from_that_state(tmp_path):
     assert_same(live, replayed(moved / live.log.path.name))
     (moved / file.name).write_bytes(b"another")
     with pytest.raises(ValueError, match="no longer the one"):
-        replay.load(moved / live.log.path.name)
+        log_reader.load(moved / live.log.path.name)
     (moved / file.name).unlink()
     with pytest.raises(ValueError, match="is missing"):
-        replay.load(moved / live.log.path.name)
+        log_reader.load(moved / live.log.path.name)
 
 
 def test_a_crash_loses_nothing_but_a_line_that_was_half_written(tmp_path):
@@ -259,7 +259,7 @@ def test_settings_are_checked_kept_over_a_reset_and_shown(tmp_path):
 def test_during_a_replay_only_the_log_decides(tmp_path):
     file = tmp_path / "run.jsonl"
     everything(logged(file))
-    found = replay.load(file)
+    found = log_reader.load(file)
     running = Session(found.start.scene, GRID, PressureSolve(found.start.choice), device="cpu", replay=found)
     with pytest.raises(ValueError, match="a replay is running"):
         running.reset()
@@ -458,12 +458,12 @@ def test_what_the_worker_did_live_is_replayed_bit_for_bit(tmp_path):
 REPLAYING = """
 import sys, time
 from pathlib import Path
-from app import replay
+from app import log_reader
 from app.session import Session
 from app.solving import Choice, PressureSolve
 from app.worker import Worker
 
-found = replay.load(Path(sys.argv[1]))
+found = log_reader.load(Path(sys.argv[1]))
 solve = PressureSolve(found.start.choice)
 worker = Worker(lambda: Session(found.start.scene, (32, 32), solve, device="cpu", replay=found), solve, paused=True)
 

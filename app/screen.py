@@ -1,0 +1,52 @@
+"""What every window has in common, on a display or off it: its runner's parameters and its pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import OpenGL.GL as gl
+from imgui_bundle import hello_imgui, imgui
+
+FPS_MAX = 62.0  # where no display sets the pace
+
+
+def params(size: tuple[int, int], offscreen: bool) -> Any:
+    """HelloImGui's parameters for a window of this size."""
+    if offscreen:
+        prepare_offscreen()
+    p = hello_imgui.RunnerParams()
+    p.app_window_params.window_title = "Estuary"
+    p.app_window_params.window_geometry.size = size
+    p.app_window_params.restore_previous_geometry = False
+    p.ini_disable = True
+    p.fps_idling.enable_idling = False
+    p.fps_idling.fps_max = 0.0 if offscreen else FPS_MAX
+    p.fps_idling.vsync_to_monitor = not offscreen
+    # no multisampling: shader and ImGui smooth their own edges, and on software OpenGL it costs 20 ms a frame
+    p.renderer_backend_options.open_gl_options = hello_imgui.OpenGlOptions(anti_aliasing_samples=0)
+    return p
+
+
+def prepare_offscreen() -> None:
+    """Has GLFW make windows that need no display."""
+    import glfw  # after imgui_bundle, so that both use one copy of the library
+
+    glfw.init_hint(glfw.PLATFORM, glfw.PLATFORM_NULL)
+    glfw.init()
+    glfw.window_hint(glfw.CONTEXT_CREATION_API, glfw.EGL_CONTEXT_API)
+
+
+def framebuffer_size() -> tuple[int, int]:
+    """Pixels of the window, which high-resolution displays have more of than points."""
+    io = imgui.get_io()
+    scale = io.display_framebuffer_scale
+    return round(io.display_size.x * scale.x), round(io.display_size.y * scale.y)
+
+
+def read_pixels() -> np.ndarray:
+    """What is about to be shown, (height, width, 3) uint8, top row first."""
+    width, height = framebuffer_size()
+    gl.glPixelStorei(gl.GL_PACK_ALIGNMENT, 1)
+    data = gl.glReadPixels(0, 0, width, height, gl.GL_RGB, gl.GL_UNSIGNED_BYTE)
+    return np.ascontiguousarray(np.frombuffer(data, np.uint8).reshape(height, width, 3)[::-1])
