@@ -11,6 +11,7 @@ last row of cells, where a positive sum is an open top.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def _entries(file: Path) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     return A.shape[0], A.row, A.col, A.data.astype(np.float64)
 
 
-def _load(file: Path) -> object:
+def _load(file: Path) -> Any:
     from scipy.io import mmread
 
     try:

@@ -84,7 +84,8 @@ def from_files(name: str, files: Sequence[Path], device: torch.device, warm: boo
     cases = []
     for file in files:
         system, b = (matrix_market if file.suffix == ".mtx" else recorded).read(file)
-        there = PoissonSystem.empty(*system.shape, device=device)
+        ny, nx = system.shape
+        there = PoissonSystem.empty(ny, nx, device=device)
         there.copy_from(system)
         cases.append(Case(lambda system=there: system, there.project(b)))  # type: ignore[misc]
     ny, nx = cases[0].b.shape
