@@ -92,13 +92,14 @@ class Simulation:
         self._viscosity = Viscosity(
             ny, nx, self.grid.dx, self.scene.walls, self.scene.open_top, self.device, rtol=VISCOUS_RTOL
         )
+        self.viscous = self._viscosity.accelerations  # from which the next viscous step begins
         self._kept = [torch.zeros_like(field) for field in self._fields()]  # to go back to when a step breaks off
 
     def _few_threads(self) -> AbstractContextManager[None]:
         return runtime.few_threads(self.device, self.p.numel())
 
     def _fields(self) -> tuple[torch.Tensor, ...]:
-        return self.F, self.u, self.v, self.p, self.solid
+        return self.F, self.u, self.v, self.p, self.solid, self.viscous
 
     def reset(self) -> None:
         """Back to time zero of the scene, at rest under hydrostatic pressure."""
@@ -124,6 +125,7 @@ class Simulation:
         self._weigh()
         self.u.zero_()
         self.v.zero_()
+        self.viscous.zero_()
         self.p.copy_(self._hydrostatic())
         self.volumes_at_start = self._measure().volumes
 

@@ -17,8 +17,8 @@ from sim.scene import parse
 if TYPE_CHECKING:
     from sim.simulation import Simulation
 
-VERSION = 2
-FIELDS = ("F", "u", "v", "p", "solid")
+VERSION = 3
+FIELDS = ("F", "u", "v", "p", "solid", "viscous")
 
 
 def capture(simulation: Simulation) -> dict[str, np.ndarray]:

@@ -101,7 +101,10 @@ class Viscosity:
             raise ValueError(f"rtol {rtol} must lie in 0 to 1 and max_iterations {max_iterations} be at least 0")
         self.dx, self.walls, self.open_top = dx, walls, open_top
         self.rtol, self.max_iterations = rtol, max_iterations
-        self.x, self.p, self.q, self.r, self.z, self.wall = (Faces(ny, nx, device) for _ in range(6))
+        self.x, self.p, self.q, self.r, self.z, self.wall, self.star = (Faces(ny, nx, device) for _ in range(7))
+        # What viscosity did in the last step and in the one before, (2, 2, ny + 2, nx + 2) [m/s^2]: continued in a
+        # straight line it is where the iteration begins, which then takes 13 instead of 33 steps in a lava lamp.
+        self.accelerations = torch.zeros(2, 2, ny + 2, nx + 2, dtype=torch.float64, device=device)
         self.mass, self.diagonal, self.inverse = (Faces(ny, nx, device) for _ in range(3))
         self.free, self.fixed = Faces(ny, nx, device), Faces(ny, nx, device)  # 1 on unknown faces; 1 everywhere else
         self.along = Faces(ny, nx, device)  # work: dt / dx of 2 mu u_x and 2 mu v_y
@@ -132,11 +135,13 @@ class Viscosity:
             if not torch.equal(solid, self.solid):
                 self._set_solid(solid)
             self._assemble(rho, mu, dt / self.dx**2)
-            self._start(u, v, wall_u, wall_v)
+            self._start(u, v, wall_u, wall_v, dt)
             outcome = self._solve()
             if math.isfinite(outcome.residual):
                 u.copy_(self.x.grid_u)
                 v.copy_(self.x.grid_v)
+                self.accelerations[1].copy_(self.accelerations[0])
+                torch.sub(self.x.both, self.star.both, out=self.accelerations[0]).div_(dt or 1.0)
             else:
                 self._forget()
         return outcome
@@ -145,6 +150,7 @@ class Viscosity:
         """Margins and ends that no step writes must not keep a NaN, which 0 times it would still be."""
         for work in (self.x, self.along, self.tau, self.turn):
             (work.both if isinstance(work, Faces) else work.whole).zero_()
+        self.accelerations.zero_()
 
     def apply(self, p: Faces, q: Faces) -> None:
         """q = A p for p that is 0 on prescribed faces; what stands in their rows of q means nothing."""
@@ -212,18 +218,19 @@ class Viscosity:
         diagonal.v.west.add_(corner.v.east)
         torch.div(self.free.both, diagonal.both, out=self.inverse.both)
 
-    def _start(self, u: torch.Tensor, v: torch.Tensor, wall_u: torch.Tensor, wall_v: torch.Tensor) -> None:
-        """x = u* with the walls' velocities, r = b - A x, z = b = rho u* without what the walls add to A x."""
-        x, wall = self.x, self.wall
+    def _start(self, u: torch.Tensor, v: torch.Tensor, wall_u: torch.Tensor, wall_v: torch.Tensor, dt: float) -> None:
+        """star = u* with the walls' velocities, x a guess of u, r = b - A x, z = b = rho u* without the walls' part."""
+        x, wall, star, past = self.x, self.wall, self.star, self.accelerations
         x.grid_u.copy_(u)
         x.grid_v.copy_(v)
         wall.grid_u.copy_(wall_u)
         wall.grid_v.copy_(wall_v)
         wall.both.mul_(self.fixed.both)
-        torch.addcmul(wall.both, x.both, self.free.both, out=x.both)
+        torch.addcmul(wall.both, x.both, self.free.both, out=star.both)
+        torch.sub(past[0], past[1], alpha=0.5, out=x.both).mul_(2 * dt).mul_(self.free.both).add_(star.both)
         self._drag(x, self.r)
-        self.r.both.neg_()
-        torch.mul(self.mass.both, x.both, out=self.z.both)
+        self.r.both.neg_().addcmul_(self.mass.both, star.both - x.both)
+        torch.mul(self.mass.both, star.both, out=self.z.both)
         if bool(wall.both.any()):
             self._drag(wall, self.q)
             self.z.both.sub_(self.q.both)
