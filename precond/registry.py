@@ -43,7 +43,10 @@ from .ic0 import Ic0
 from .jacobi import Jacobi
 from .multigrid import Multigrid
 from .none import Identity
+from .npo import method as npo
 from .nystrom import Nystrom
+from .spai import method as spai
+from .spai_static import SpaiStatic
 from .system import PoissonSystem
 
 
@@ -67,12 +70,14 @@ class Entry:
     """One method: how to make it, whether its factory takes weights=..., and why it may be missing here.
 
     stand_in: who takes its place, and says so, when only the weights that come with the program are missing.
+    only_flexible: M is nonlinear, so that plain conjugate gradients would stagnate and the solver refuses them.
     """
 
     factory: Callable[..., Any]
     takes_weights: bool = False
     why_unavailable: Callable[[], str | None] = _always
     stand_in: str | None = None
+    only_flexible: bool = False
 
 
 BUILT_IN = {
@@ -82,6 +87,9 @@ BUILT_IN = {
     "multigrid": Entry(Multigrid),
     "htp-paper": Entry(htp_paper.HtpPaper, takes_weights=True, why_unavailable=htp_paper.why_unavailable),
     "htp": Entry(htp.Htp, takes_weights=True, why_unavailable=htp.why_unavailable, stand_in="hierarchy"),
+    "spai": Entry(spai.Spai, takes_weights=True, why_unavailable=spai.why_unavailable),
+    "spai-static": Entry(SpaiStatic),
+    "npo": Entry(npo.Npo, takes_weights=True, why_unavailable=npo.why_unavailable, only_flexible=True),
     "hierarchy": Entry(Hierarchy),
     "polynomials": Entry(Polynomials),
     "dct": Entry(Dct),

@@ -67,7 +67,8 @@ class Solver:
         weights: path or "random:SEED", for methods that have weights. Where only the weights that come with the
         program are missing, another method stands in: `notice` then says which and why, and Solutions bear its name.
         update: "plain" or "flexible" conjugate gradients (for an M that is not one fixed linear map; costs one vector
-        and one dot product), "auto": flexible where the preconditioner asks for it by its attribute `flexible`.
+        and one dot product), "auto": flexible where the preconditioner asks for it by its attribute `flexible`. "plain"
+        is refused where a method could only stagnate with it.
         Raises ValueError for unknown or unavailable names, devices and superfluous weights, TypeError for wrong types.
         """
         if not isinstance(system, PoissonSystem):
@@ -86,6 +87,9 @@ class Solver:
                 raise ValueError(f"The preconditioner {method!r} is not available: {reason}")
             self.acting, self.notice = entry.stand_in, f"{entry.stand_in!r} stands in for {name!r}: {reason}"
         self.update = checks.choice(update, "update", UPDATES)
+        for method in (name, *fallback):
+            if update == "plain" and registry.entry(method).only_flexible:
+                raise ValueError(f"update is 'plain' but {method!r} is not linear; pass 'auto' or 'flexible'.")
         self.fallback = tuple(dict.fromkeys(method for method in fallback if method != name))
         self.device = checks.device(device)
         self._system = system

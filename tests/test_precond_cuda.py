@@ -15,7 +15,7 @@ from precond import PoissonSystem, Solver, Status, problems, registry
 from precond.pcg import CHUNK, PCG
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-CAPTURABLE = ["none", "jacobi", "dilu", "multigrid", "dct", "nystrom-16"]
+CAPTURABLE = ["none", "jacobi", "dilu", "multigrid", "dct", "nystrom-16", "spai-static"]
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=NO_CUDA)])

@@ -8,8 +8,9 @@ import torch
 import precond
 from precond import PoissonSystem, Solver, Status, problems, registry
 
-# htp-paper has laws of its own, see test_precond_htp_paper.py: nothing keeps it positive definite
-BUILT_IN = [name for name in precond.names() if precond.why_unavailable(name) is None and name != "htp-paper"]
+# with laws of their own: htp-paper, which nothing keeps positive definite, and npo, which is not linear
+OTHERS = ("htp-paper", "npo")
+BUILT_IN = [name for name in precond.names() if precond.why_unavailable(name) is None and name not in OTHERS]
 
 
 def blobs(cells=256, seed=0, **options):

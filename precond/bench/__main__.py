@@ -12,7 +12,6 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from ..commandline import RUN_TIME, Refusal, exit_code, write_json
-from ..recorded import sequence
 from . import canonical, contest, generalisation, paper, recordings, report, suites
 from .arguments import Options, options
 from .machine import commit, machine
@@ -95,7 +94,7 @@ def groups(chosen: Options, suite: str | None = None) -> list[tuple[contest.Grou
     if chosen.in_loop or chosen.systems:
         try:
             if chosen.systems:
-                name, files = chosen.systems.resolve().name, sequence(chosen.systems)
+                name, files = chosen.systems.resolve().name, recordings.systems_in(chosen.systems)
             else:
                 name, files = recordings.files_of(chosen.in_loop or "")
             made = [contest.from_files(name, files[:frames], device, warm=bool(chosen.in_loop))]

@@ -91,7 +91,7 @@ def parser() -> Parser:
     p.add_argument(
         "--in-loop", metavar="SCENE|DIR", help="replay the systems of a running simulation, warm starts for all"
     )
-    p.add_argument("--systems", metavar="DIR", help="solve the recorded systems of a folder, each from zero")
+    p.add_argument("--systems", metavar="DIR", help="solve the systems of a folder, recorded or *.mtx, each from zero")
     p.add_argument("--paper", action="store_true", help="the protocol of arXiv 2605.13343, beside what it published")
     p.add_argument("--suite", metavar="NAME", help=f"one of: {', '.join(SUITES)}")
     p.add_argument("--plot", metavar="DIR", help="draw convergence, time against size and stages, as PNG and SVG")

@@ -39,6 +39,10 @@ def draw(results: Mapping[str, Any], directory: Path) -> list[Path]:
         "stages": stages,
         "iterations-against-size": iterations_against_size,
     }
+    if results.get("protocol") == "generalisation":  # far too many kinds for panels
+        from .heatmap import heat_maps
+
+        pictures = heat_maps(results)
     with rc_context(STYLE):
         for name, picture in pictures.items():
             sheet = picture(results)

@@ -31,6 +31,16 @@ SUITES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--sizes", "4096,16384", "--kind", "barrier,blobs,spray,checker,filament", "--contrast", "100",
          "--frames", "5", "--methods", "polynomials,hierarchy,htp"),
     ),
+    # a learned nonlinear operator's own test problem, beside what its authors report; see precond.bench.canonical
+    "canonical": (
+        ("--rtol", "1e-10", "--max-iterations", "2000", "--frames", "5", "--methods",
+         "none,jacobi,nystrom-16,nystrom,nystrom-256,ic0,spai-static,spai,npo,multigrid,htp"),
+    ),
+    # which method to pick, by kind, contrast, size and walls; see precond.bench.generalisation
+    "generalisation": (
+        ("--rtol", "1e-6", "--frames", "1", "--methods",
+         "jacobi,dilu,spai-static,multigrid,amg-rs,hierarchy,htp,htp-paper,spai,npo"),
+    ),
     # 2,000 random systems, every outcome checked by independent means; see precond.trust
     "trust": (),
 }  # fmt: skip

@@ -11,7 +11,12 @@ import numpy as np
 import torch
 from torch import nn
 
-METHODS = {"htp": "precond.htp.trainee", "htp-paper": "precond.htp_paper.trainee"}  # imported when asked for
+METHODS = {  # imported when asked for
+    "htp": "precond.htp.trainee",
+    "htp-paper": "precond.htp_paper.trainee",
+    "spai": "precond.spai.trainee",
+    "npo": "precond.npo.trainee",
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A neural preconditioning operator; see method.py."""

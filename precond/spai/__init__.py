@@ -1,0 +1,1 @@
+"""A neural sparse approximate inverse; see method.py."""

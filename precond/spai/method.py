@@ -1,0 +1,97 @@
+"""`spai`: M = G G^T + eps D^-1 with a sparse G that a graph network predicts, after arXiv 2510.27517."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+
+from ..stencil import Halo, plus_neighbours
+from ..system import PoissonSystem
+from . import files
+from .network import BASE, EPSILON, Config, Factor, Network, transposed
+from .planes import planes
+
+NAME = "spai"
+EVERY = 16  # solves between two runs of the network: what it says is relative to couplings that are always fresh
+
+
+def why_unavailable() -> str | None:
+    """None, or a sentence that says which file is missing."""
+    return files.why_unavailable(NAME)
+
+
+def default_weights() -> Path:
+    """The weights that come with the program."""
+    return files.shipped(NAME)
+
+
+class Spai:
+    """M = D^-1/2 (G G^T + eps I) D^-1/2, G with A's pattern; symmetric positive definite whatever the network says.
+
+    With G = diag(g) (I + N), four products per cell for each of N^T and N: an iteration costs about twice one of
+    Jacobi's, whose M reaches one cell where this one reaches two. The network is in float32, the products in float64.
+    inference_ms is the network's time in the last setup, 0 where an earlier run still serves.
+    """
+
+    capturable = True
+
+    def __init__(self, weights: str | Network | None = None, every: int = EVERY):
+        """weights: file, "random:SEED" or a network; None: the file that comes along. Raises ValueError."""
+        self.network = weights if isinstance(weights, Network) else files.network_of(weights, NAME, Config, Network)
+        self.every, self.inference_ms = every, 0.0
+        self.shape = (0, 0)
+        self.said: Factor | None = None
+        self.age = 0
+
+    def forget(self) -> None:
+        """Start the next setup from nothing, as on a first frame."""
+        self.said = None
+
+    def renew(self) -> None:
+        """Run the network in the next setup, whatever its age."""
+        self.said = None
+
+    @torch.no_grad()
+    def setup(self, system: PoissonSystem) -> None:
+        """Run the network where it is due and multiply what it says with the present couplings."""
+        if self.shape != system.shape:
+            self._allocate(system)
+        exact = planes([system], torch.float64)
+        self.inference_ms = 0.0
+        if self.said is None or self.age >= self.every:
+            start = self._now()
+            self.said, self.age = self.network(exact.to(torch.float32)), 0
+            self.inference_ms = 1000 * (self._now() - start)
+        self.age += 1
+        said, root = self.said, exact.root.view(-1)
+        g = said.diagonal.double().exp()
+        towards = (BASE + said.sides.double()) * exact.couplings / g
+        back = transposed(towards)
+        for k in range(4):
+            self.towards[k].copy_(towards[0, k].view(-1))
+            self.back[k].copy_(back[0, k].view(-1))
+        torch.mul(root, g.view(-1), out=self.scale)
+        eps = EPSILON * said.log_eps.double().exp().view(())
+        torch.mul(eps, root * root, out=self.shift)
+
+    def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
+        """out = M r, shape (ny, nx), float64."""
+        y, t, flat, z = self.y, self.t, r.view(-1), out.view(-1)
+        torch.mul(self.scale, flat, out=y.centre)
+        plus_neighbours(y, self.back, t.centre)
+        plus_neighbours(t, self.towards, z)
+        z.mul_(self.scale).addcmul_(self.shift, flat)
+
+    def _allocate(self, system: PoissonSystem) -> None:
+        self.shape, device = system.shape, system.device
+        self.network.to(device)
+        self.y, self.t = Halo(*system.shape, device), Halo(*system.shape, device)
+        self.towards, self.back = ([torch.zeros_like(self.y.centre) for _ in range(4)] for _ in range(2))
+        self.scale, self.shift = torch.zeros_like(self.y.centre), torch.zeros_like(self.y.centre)
+
+    def _now(self) -> float:
+        if self.scale.device.type == "cuda":
+            torch.cuda.synchronize(self.scale.device)
+        return time.perf_counter()
