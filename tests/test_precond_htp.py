@@ -207,8 +207,7 @@ def test_the_network_runs_at_its_interval_and_when_iterations_rise():
     ran = [solver.solve(system, b).inference_ms > 0 for _ in range(method.EVERY + 1)]
     assert ran == [True] + [False] * (method.EVERY - 1) + [True]
     hard, b = problems.frame("checker", 1024, 0, contrast=1000)
-    solver.solve(hard, b)
-    assert solver.solve(hard, b).inference_ms > 0
+    assert any(solver.solve(hard, b).inference_ms > 0 for _ in range(5))  # 12 iterations more in each
     solver.forget()
     assert solver.solve(system, b).inference_ms > 0
 

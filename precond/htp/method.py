@@ -16,9 +16,8 @@ from .network import Config, Network, Places
 
 NAME = "htp"
 EVERY = 32  # solves between two runs of the network: replayed scenes then take 0.1 iterations more than with 8
-RISE = (
-    1.25  # ... or sooner, when a solve takes this many times what the first one after the last run took, and one more
-)
+EXTRA = 16  # ... or sooner, when the iterations beyond those right after a run cost as much as a run would
+FIRST = 4  # solves after a run that say how many iterations are usual
 
 
 def default_weights() -> Path:
@@ -69,7 +68,7 @@ class Htp(Hierarchy):
 
     The continuation, all inverses and all couplings are computed from the frame's own coefficients, so M is symmetric
     positive definite whatever the network says, and functions proposed some frames ago only cost iterations. The
-    network runs every EVERY solves, or when iterations rise; inference_ms is its time in the last setup.
+    network runs every EVERY solves, or when iterations rise for long; inference_ms is its time in the last setup.
     """
 
     def __init__(self, weights: str | Network | None = None, every: int = EVERY):
@@ -84,7 +83,8 @@ class Htp(Hierarchy):
     def forget(self) -> None:
         """Start the next setup from nothing, as on a first frame."""
         super().forget()
-        self.age, self.taken_now, self.taken_fresh = self.every, 0, 0
+        self.age = self.every
+        self.counts: list[int] = []
 
     def renew(self) -> None:
         """Run the network in the next setup, whatever its age."""
@@ -92,18 +92,22 @@ class Htp(Hierarchy):
 
     def observe(self, iterations: int) -> None:
         """Told after every solve how many iterations it took."""
-        self.taken_now = iterations
-        if self.age == 1:
-            self.taken_fresh = iterations
+        self.counts.append(iterations)
 
     def _cycle(self, constants: galerkin.Constants) -> Cycle:
         self.inference_ms = 0.0
-        if self.age >= self.every or self.taken_now > RISE * self.taken_fresh + 1:
+        if self.age >= self.every or self._extra() > EXTRA:
             self._propose(constants)
             self.age = 0
+            self.counts.clear()
         self.age += 1
         tiles = self.cache.refresh(self.cells, self.traces)
         return galerkin.cycle(self.cells, tiles, constants, self.corrections)
+
+    def _extra(self) -> int:
+        """Iterations since the network ran beyond what was usual right after it (the lower median of those)."""
+        first = sorted(self.counts[:FIRST])
+        return sum(self.counts) - len(self.counts) * first[(len(first) - 1) // 2] if first else 0
 
     def _propose(self, constants: galerkin.Constants) -> None:
         start = _now(self.cells.root.device)
