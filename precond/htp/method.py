@@ -17,7 +17,7 @@ from .network import Config, Network, Places
 NAME = "htp"
 EVERY = 32  # solves between two runs of the network: replayed scenes then take 0.1 iterations more than with 8
 EXTRA = 16  # ... or sooner, when the iterations beyond those right after a run cost as much as a run would
-FIRST = 4  # solves after a run that say how many iterations are usual
+FIRST = 4  # solves after a run that say how few iterations are possible
 
 
 def default_weights() -> Path:
@@ -105,9 +105,8 @@ class Htp(Hierarchy):
         return galerkin.cycle(self.cells, tiles, constants, self.corrections)
 
     def _extra(self) -> int:
-        """Iterations since the network ran beyond what was usual right after it (the lower median of those)."""
-        first = sorted(self.counts[:FIRST])
-        return sum(self.counts) - len(self.counts) * first[(len(first) - 1) // 2] if first else 0
+        """Iterations since the network ran beyond the fewest right after it."""
+        return sum(self.counts) - len(self.counts) * min(self.counts[:FIRST], default=0)
 
     def _propose(self, constants: galerkin.Constants) -> None:
         start = _now(self.cells.root.device)
