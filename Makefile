@@ -1,15 +1,16 @@
 # make run    start the program (without a display: render a short comparison to out/demo.mp4 and print its table)
 # make test   the whole test suite          make lint   ruff and mypy
 # make bench  every result in assets/bench, some 10 minutes: see the table there for the single commands
+# make pictures  the moving pictures of README, some 10 minutes
 # make cuda   on a machine with a CUDA device: the solvers' tests, then the benchmark with every method captured
 # Everything is installed into .venv on first use.
 
 PYTHON ?= python3
 PY := .venv/bin/python
 READY := .venv/.ready
-LIBRARIES := libgl1 libegl1 libgl1-mesa-dri xvfb
+LIBRARIES := libgl1 libegl1 libgl1-mesa-dri xvfb xdotool
 
-.PHONY: run test lint bench cuda clean system-libraries
+.PHONY: run test lint bench pictures cuda clean system-libraries
 
 run: $(READY)
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
@@ -41,6 +42,21 @@ bench: $(READY)
 	$(BENCH) --suite ablations --json out/bench/ablations.json
 	for scene in dam-break rising-bubble; do \
 		$(BENCH) --in-loop $$scene --rtol 1e-6 --json out/bench/in-loop-$$scene.json || exit 1; \
+	done
+
+PICTURES := assets/pictures
+
+pictures: $(READY)
+	@mkdir -p out
+	$(PY) -m app --headless --scene three-liquids --grid 64x85 --compare htp,jacobi,dilu --race --frames 240 \
+		--record out/race.mp4 --json out/race.json
+	$(PY) -m app.animate out/race.mp4 $(PICTURES)/race.webp
+	$(PY) -m app --headless --scene dam-break --compare htp,jacobi,dilu,multigrid --frames 60 \
+		--record out/same.mp4 --json out/same.json
+	cp out/same.png $(PICTURES)/same.png
+	for scene in lava-lamp drop-splash pour emulsion sinking-blob rayleigh-taylor; do \
+		$(PY) -m app --headless --scene $$scene --frames 300 --record out/$$scene.mp4 && \
+		$(PY) -m app.animate out/$$scene.mp4 $(PICTURES)/$$scene.webp --width 400 || exit 1; \
 	done
 
 cuda: $(READY)

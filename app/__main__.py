@@ -28,9 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from app import headless
 
             return headless.run(options)
-        from app import launch
+        from app import launch, settings
+        from app.memory import Memory
 
-        return launch.run(options)
+        return launch.run(options, Memory(settings.place(os.environ) if options.remembers else None))
     except Refusal as refusal:
         print(f"estuary: {refusal}", file=sys.stderr)
         return refusal.code

@@ -16,6 +16,7 @@ from app.checks import (
     check_dump,
     check_weights,
     compared,
+    export_of,
     grid_of,
     preconds_of,
     scene_of,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SCENE, DEFAULT_PRECOND, DEFAULT_FRAMES = "dam-break", "htp", 240
 DEFAULT_TOL = "1e-6"
+DECIDING = ("state", "replay", "log", "record", "compare", "frames")  # a run with one of these keeps its grid
 THREADS_PER_CPU = 4  # more only wait for each other
 
 
@@ -64,10 +66,14 @@ class Options:
     json: Path | None = None
     state: SavedState | None = None
     save_state: Path | None = None
+    export: Path | None = None  # fields of the last frame
     log: Path | None = None
     replay: Replay | None = None
     dump_systems: Path | None = None  # a folder
     dump_every: int = 1  # solves
+    remembers: bool = True  # the window's settings
+    free_grid: bool = False  # the window may choose what this machine keeps up with
+    free_tol: bool = False
     command: str = ""  # as typed
 
 
@@ -106,6 +112,9 @@ def parser() -> Parser:
     p.add_argument("--json", metavar="FILE", help="write the numbers of the run")
     p.add_argument("--state", metavar="FILE.npz", help="continue from a saved state")
     p.add_argument("--save-state", metavar="FILE.npz", help="save the state at the end")
+    p.add_argument(
+        "--export", metavar="FILE.npz|FILE.vti", help="write the fields of the last frame, for NumPy or ParaView"
+    )
     p.add_argument("--log", metavar="FILE.jsonl", help="write every input, with the frame at which it took effect")
     p.add_argument(
         "--replay", metavar="FILE.jsonl", help="repeat a logged run exactly; --precond may differ, for comparisons"
@@ -114,6 +123,9 @@ def parser() -> Parser:
         "--dump-systems", metavar="DIR", help="with --headless: record every pressure system in a new folder"
     )
     p.add_argument("--dump-every", metavar="K", help="with --dump-systems: only the first of every K systems")
+    p.add_argument(
+        "--no-settings", action="store_true", help="remember no settings of the window; also ESTUARY_SETTINGS=off"
+    )
     p.add_argument("--list-scenes", action="store_true", help="print the scenes and exit")
     p.add_argument("--version", action="version", version=f"estuary {__version__}")
     return p
@@ -133,8 +145,11 @@ def options(argv: Sequence[str]) -> Options | None:
         "--json": path_of(given.json, "--json", ""),
         "--save-state": path_of(given.save_state, "--save-state", ".npz"),
         "--log": path_of(given.log, "--log", ".jsonl"),
+        "--export": export_of(given.export),
     }
     check_comparison(given)
+    fixed = given.headless or any(getattr(given, option) is not None for option in DECIDING)
+    free = not fixed and given.grid is None, not fixed and given.tol is None
     replay = None if given.replay is None else replay_of(given)
     fill_in(given, replay)
     grid, tol = grid_of(given.grid), tol_of(given.tol)
@@ -184,9 +199,13 @@ def options(argv: Sequence[str]) -> Options | None:
         json=outputs["--json"],
         state=saved,
         save_state=outputs["--save-state"],
+        export=outputs["--export"],
         log=outputs["--log"],
         replay=replay,
         dump_systems=dump_systems,
+        remembers=not given.no_settings,
+        free_grid=free[0],
+        free_tol=free[1],
         dump_every=1 if given.dump_every is None else whole(given.dump_every, "--dump-every", 1),
         command=shlex.join(["python", "-m", "app", *argv]),
     )
@@ -200,7 +219,7 @@ def check_comparison(given: Namespace) -> None:
         raise Refusal(f"--replay {given.replay!r} cannot decide about a race in the window: add --headless")
     if given.compare is None or not given.headless:
         return
-    for option in ("precond", "log", "dump_systems", "save_state"):
+    for option in ("precond", "log", "dump_systems", "save_state", "export"):
         if getattr(given, option) is not None:
             name = option.replace("_", "-")
             raise Refusal(

@@ -10,7 +10,10 @@ from imgui_bundle import ImVec2, imgui
 
 from app import colormaps, theme, tiles
 from app.arrange import Rect
-from app.interaction import KEYS, Interaction
+from app.capsules import mirrored
+from app.drawing import DRAWN
+from app.hints import NUMBERS, show
+from app.interaction import Interaction
 from app.pen import Pen
 from app.render import FluidRenderer
 from app.session import Session
@@ -23,6 +26,7 @@ from sim.frame import STAGES, Stroke
 
 MARGIN = 12.0
 NOTICE_SECONDS = 8.0
+SMALLEST = 48.0  # [pixels] of a pane in which anything can be seen; a minimised window has less
 STRIP = 0.29  # share of the height for the curves and the table of shadow mode
 
 
@@ -35,12 +39,15 @@ class Canvas:
         self._drawn: tuple[Any, ...] = ()
         self._stage = Stage(state.fonts)
         self._mouse: tuple[float, float] | None = None  # of the stroke under way [m]
+        self._holds = False  # what the stroke draws or drags waits for the release
 
     def draw(self, rate: tuple[str, str]) -> None:
         """The whole pane; `rate` is the label and value about frames per second."""
         room = imgui.get_content_region_avail()
         origin = imgui.get_cursor_screen_pos()
         snapshot = self._worker.snapshot
+        if min(room.x, room.y) < SMALLEST:
+            return
         if snapshot is None:
             text = self._worker.broken or "Preparing the simulation ..."
             self._plate_of_lines([text], (origin.x + room.x / 2, origin.y + room.y / 2), theme.INK, room.x - 80)
@@ -68,8 +75,6 @@ class Canvas:
             area = Rect(origin.x, origin.y + room.y - strip + MARGIN, room.x, strip - MARGIN)
             self._stage.strip(board, area, snapshot.choice.precond)
         self._messages(snapshot, corner, size)
-        if self._state.show_help:
-            self._help((corner[0] + size[0] / 2, corner[1] + size[1] / 2))
 
     def _race(self, snapshot: Snapshot, board: Board, area: Rect) -> None:
         """A pane for each method; the brush works in any of them and is felt in all."""
@@ -80,14 +85,11 @@ class Canvas:
         self._use_mouse(snapshot, places.pictures)
         if state.view.field is not None:  # a colour bar would hide half a pane
             text = f"{state.view.name} {state.limits.low:.3g} to {state.limits.high:.3g} {state.view.unit}"
-            Pen(state.fonts).plate(places.pictures[-1], text, theme.SMALL, theme.INK)
+            Pen(state.fonts).plate(places.pictures[-1], text, theme.SMALL * theme.unit(), theme.INK)
         if self._worker.paused:
             place = places.pictures[0]
-            ink, font = imgui.get_window_draw_list(), state.fonts.bold
-            ink.add_text(font, theme.TEXT, (place.x + 8, place.y + 8), theme.packed(theme.WARNING), "paused")
+            Pen(state.fonts).tag(place.x + 8, place.y + 8, "paused", theme.TEXT * theme.unit(), theme.WARNING)
         self._messages(snapshot, (area.x, area.y), (area.width, area.height))
-        if state.show_help:
-            self._help((area.x + area.width / 2, area.y + area.height / 2))
 
     def _picture(self, snapshot: Snapshot, corner: tuple[float, float], size: tuple[float, float]) -> None:
         if self._renderer is None:
@@ -121,13 +123,18 @@ class Canvas:
             imgui.invisible_button(f"fluid{k}", ImVec2(picture.width, picture.height), both)
             if imgui.is_item_hovered() and not state.show_help:
                 ring = theme.packed(theme.INK if state.view.field is not None else theme.GROUND, 0.5)
-                imgui.get_window_draw_list().add_circle(mouse, state.radius * picture.height, ring, 48, 1.5)
+                ink, radius = imgui.get_window_draw_list(), state.radius * picture.height
+                ink.add_circle(mouse, radius, ring, 48, 1.5)
+                if state.mirror:
+                    other = picture.x + picture.right - mouse.x
+                    ink.add_circle((other, mouse.y), radius, ring, 48, 1.0)
+                self._resize_brush()
             if imgui.is_item_active():
                 place = picture
         if place is None:
-            if self._mouse is not None and state.tool == "drag":
+            if self._mouse is not None and self._holds:
                 self._worker.submit(Session.let_go)
-            self._mouse = None
+            self._mouse, self._holds = None, False
             return
         meters = snapshot.grid.height / place.height
         here = ((mouse.x - place.x) * meters, (place.bottom - mouse.y) * meters)
@@ -139,7 +146,20 @@ class Canvas:
         if tool == "push" and start == here:
             return
         radius, phase = state.radius * snapshot.grid.height, min(state.phase, len(snapshot.scene.phases) - 1)
-        self._worker.submit(Session.stroke, Stroke(tool, *start, *here, radius, phase))
+        stroke = Stroke(tool, *start, *here, radius, phase)
+        self._holds = self._holds or tool != "push"
+        if snapshot.at_start and tool in DRAWN and start == here and not first:
+            return  # drawn already; later, a mouse that rests goes on pouring
+        self._worker.submit(Session.stroke, stroke)
+        if state.mirror and tool != "drag":  # one hand moves one wall
+            self._worker.submit(Session.stroke, mirrored(stroke, snapshot.grid.width))
+
+    def _resize_brush(self) -> None:
+        """By Shift and the wheel."""
+        io = imgui.get_io()
+        turned = io.mouse_wheel or io.mouse_wheel_h  # some systems turn the wheel sideways with Shift
+        if io.key_shift and turned:
+            self._state.set_radius(self._state.radius * (1.1 if turned > 0 else 1 / 1.1))
 
     # Written on the fluid --------------------------------------------------------------------------------------------
 
@@ -155,42 +175,53 @@ class Canvas:
             rate,
             ("time", f"{snapshot.frame.time:.2f} s"),
         )
-        x, y = corner[0] + MARGIN, corner[1] + MARGIN
-        width, line = 196.0, 19.0
-        ink.add_rect_filled((x, y), (x + width, y + 46 + line * len(rows)), theme.packed(theme.PLATE), 6)
+        unit = theme.unit()
+        x, y = corner[0] + MARGIN * unit, corner[1] + MARGIN * unit
+        width, line, size = 196.0 * unit, 19.0 * unit, theme.TEXT * unit
+        end = y + 46 * unit + line * len(rows)
+        ink.add_rect_filled((x, y), (x + width, end), theme.packed(theme.PLATE), 6 * unit)
         name = snapshot.choice.precond
-        ink.add_text(fonts.bold, theme.LARGE, (x + 12, y + 8), theme.packed(theme.ACCENT), name)
+        ink.add_text(fonts.bold, theme.LARGE * unit, (x + 12 * unit, y + 8 * unit), theme.packed(theme.ACCENT), name)
         if snapshot.acting != name:
-            beside = x + 22 + imgui.calc_text_size(name).x * theme.LARGE / imgui.get_font_size()
-            text = f"by {snapshot.acting}"
-            ink.add_text(fonts.regular, theme.SMALL, (beside, y + 15), theme.packed(theme.WARNING), text)
+            beside = x + 22 * unit + imgui.calc_text_size(name).x * theme.LARGE * unit / imgui.get_font_size()
+            text, place = f"by {snapshot.acting}", (beside, y + 15 * unit)
+            ink.add_text(fonts.regular, theme.SMALL * unit, place, theme.packed(theme.WARNING), text)
+        mouse = imgui.get_mouse_pos()
         for k, (label, value) in enumerate(rows):
-            top = y + 38 + line * k
-            ink.add_text(fonts.regular, theme.TEXT, (x + 12, top), theme.packed(theme.DIM), label)
-            ink.add_text(fonts.regular, theme.TEXT, (x + 90, top), theme.packed(theme.INK), value)
+            top = y + 38 * unit + line * k
+            ink.add_text(fonts.regular, size, (x + 12 * unit, top), theme.packed(theme.DIM), label)
+            ink.add_text(fonts.regular, size, (x + 90 * unit, top), theme.packed(theme.INK), value)
+            over = x <= mouse.x < x + width and top <= mouse.y < top + line
+            if over and imgui.is_window_hovered() and not imgui.is_any_item_active():
+                show(NUMBERS[label])
         if self._worker.paused:
-            ink.add_text(fonts.bold, theme.TEXT, (x + width + 12, y + 10), theme.packed(theme.WARNING), "paused")
+            text = "paused"
+            if snapshot.at_start:
+                text = "paused at the scene's start: what you draw becomes part of it"
+            Pen(fonts).tag(x + width + 8 * unit, y, text, size, theme.WARNING)
 
     def _color_bar(self, corner: tuple[float, float], size: tuple[float, float]) -> None:
-        state, ink, font = self._state, imgui.get_window_draw_list(), self._state.fonts.regular
-        height, steps = min(220.0, 0.45 * size[1]), 64
-        right, top = corner[0] + size[0] - MARGIN, corner[1] + MARGIN
-        ink.add_rect_filled((right - 112, top), (right, top + height + 50), theme.packed(theme.PLATE), 6)
+        state, ink, font, unit = self._state, imgui.get_window_draw_list(), self._state.fonts.regular, theme.unit()
+        height, steps = min(220.0 * unit, 0.45 * size[1]), 64
+        right, top = corner[0] + size[0] - MARGIN * unit, corner[1] + MARGIN * unit
+        plate = theme.packed(theme.PLATE)
+        ink.add_rect_filled((right - 112 * unit, top), (right, top + height + 50 * unit), plate, 6 * unit)
         title = f"{state.view.name} [{state.view.unit}]"
-        fit = min(1.0, 96.0 / max(imgui.calc_text_size(title).x, 1.0))
-        ink.add_text(font, theme.TEXT * fit, (right - 104, top + 8), theme.packed(theme.INK), title)
-        x, y = right - 100, top + 36
+        fit = unit * min(1.0, 96.0 * unit / max(imgui.calc_text_size(title).x, 1.0))
+        place = (right - 104 * unit, top + 8 * unit)
+        ink.add_text(font, theme.TEXT * fit, place, theme.packed(theme.INK), title)
+        x, y, wide = right - 100 * unit, top + 36 * unit, 14 * unit
         for k in range(steps):  # from the top, the high end, down
             red, green, blue = colormaps.table(state.view.colormap)[255 - round(255 * k / (steps - 1))]
             shade = theme.packed(theme.color(f"#{red:02x}{green:02x}{blue:02x}"))
-            ink.add_rect_filled((x, y + height * k / steps), (x + 14, y + height * (k + 1) / steps + 0.5), shade)
+            ink.add_rect_filled((x, y + height * k / steps), (x + wide, y + height * (k + 1) / steps + 0.5), shade)
         for share in (0.0, 0.25, 0.5, 0.75, 1.0):
             value = state.limits.high + share * (state.limits.low - state.limits.high)
             span = max(abs(state.limits.low), abs(state.limits.high))
             text = "0" if abs(value) < 1e-9 * span else f"{value:.3g}"
-            level = y + share * height
-            ink.add_line((x + 14, level), (x + 18, level), theme.packed(theme.DIM))
-            ink.add_text(font, theme.SMALL, (x + 23, level - 0.5 * theme.SMALL - 1), theme.packed(theme.INK), text)
+            level, small = y + share * height, theme.SMALL * unit
+            ink.add_line((x + wide, level), (x + 18 * unit, level), theme.packed(theme.DIM))
+            ink.add_text(font, small, (x + 23 * unit, level - 0.5 * small - 1), theme.packed(theme.INK), text)
 
     def _functions(self, snapshot: Snapshot, corner: tuple[float, float], size: tuple[float, float]) -> None:
         ink, font, tile = imgui.get_window_draw_list(), self._state.fonts.regular, snapshot.tile
@@ -203,13 +234,16 @@ class Canvas:
             text = "Its functions follow with the next solve."
         else:
             text = f"{snapshot.acting} has no functions on tiles: choose htp or hierarchy."
-        left, top = corner[0] + size[0] - MARGIN - tiles.WIDTH, corner[1] + MARGIN
-        high = imgui.calc_text_size(text, wrap_width=tiles.WIDTH - 20).y
-        more = 8.0 if functions is None else tiles.HEIGHT
-        ink.add_rect_filled((left, top), (left + tiles.WIDTH, top + high + 10 + more), theme.packed(theme.PLATE), 6)
-        ink.add_text(font, theme.TEXT, (left + 10, top + 7), theme.packed(theme.INK), text, tiles.WIDTH - 20)
+        unit = theme.unit()
+        width, inner = tiles.WIDTH * unit, (tiles.WIDTH - 20) * unit
+        left, top = corner[0] + size[0] - MARGIN - width, corner[1] + MARGIN
+        high = imgui.calc_text_size(text, wrap_width=inner).y
+        end = top + high + (10 + (8.0 if functions is None else tiles.HEIGHT)) * unit
+        ink.add_rect_filled((left, top), (left + width, end), theme.packed(theme.PLATE), 6 * unit)
+        place = (left + 10 * unit, top + 7 * unit)
+        ink.add_text(font, imgui.get_font_size(), place, theme.packed(theme.INK), text, inner)
         if functions is not None:
-            tiles.draw_functions(ink, functions, (left, top + high + 14))
+            tiles.draw_functions(ink, functions, (left, top + high + 14 * unit), unit)
 
     def _messages(self, snapshot: Snapshot, corner: tuple[float, float], size: tuple[float, float]) -> None:
         lines = [snapshot.fallback] if snapshot.fallback else []
@@ -218,7 +252,7 @@ class Canvas:
             lines.append(notice.text)
         if lines:
             self._plate_of_lines(
-                lines, (corner[0] + size[0] / 2, corner[1] + size[1] - 44), theme.WARNING, size[0] - 48
+                lines, (corner[0] + size[0] / 2, corner[1] + size[1] - 44 * theme.unit()), theme.WARNING, size[0] - 48
             )
 
     def _plate_of_lines(self, lines: list[str], center: tuple[float, float], tint: Any, width: float) -> None:
@@ -228,15 +262,3 @@ class Canvas:
         x, y = center[0] - size.x / 2, center[1] - size.y / 2
         ink.add_rect_filled((x - 14, y - 9), (x + size.x + 14, y + size.y + 9), theme.packed(theme.PLATE), 6)
         ink.add_text(font, imgui.get_font_size(), (x, y), theme.packed(tint), text, width)
-
-    def _help(self, center: tuple[float, float]) -> None:
-        ink, fonts = imgui.get_window_draw_list(), self._state.fonts
-        width, line = 520.0, 24.0
-        height = line * len(KEYS) + 56
-        x, y = center[0] - width / 2, center[1] - height / 2
-        ink.add_rect_filled((x, y), (x + width, y + height), theme.packed(theme.GROUND, 0.93), 8)
-        ink.add_text(fonts.bold, theme.LARGE, (x + 20, y + 14), theme.packed(theme.ACCENT), "Keys")
-        for k, (key, meaning) in enumerate(KEYS):
-            top = y + 46 + line * k
-            ink.add_text(fonts.bold, theme.TEXT, (x + 20, top), theme.packed(theme.INK), key)
-            ink.add_text(fonts.regular, theme.TEXT, (x + 130, top), theme.packed(theme.DIM), meaning, width - 150)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precond.commandline import Refusal, check_writable, positive
+from precond.commandline import Refusal, check_writable, path_of, positive
 
 if TYPE_CHECKING:
     from app.state import SavedState
@@ -57,6 +57,16 @@ def check_dump(folder: Path, headless: bool, outputs: dict[str, Path | None]) ->
     if filled:
         raise Refusal(f"{name} is not empty: give a new folder, nothing is overwritten")
     check_writable(folder / "000000.npz", option)
+
+
+def export_of(text: str | None) -> Path | None:
+    """The file of --export, of a kind that can be written."""
+    from sim.export import SUFFIXES
+
+    path = path_of(text, "--export", "")
+    if path is not None and path.suffix not in SUFFIXES:
+        raise Refusal(f"--export {text!r} must end in {' or '.join(SUFFIXES)}")
+    return path
 
 
 def grid_of(text: str | None) -> tuple[int, int] | None:

@@ -8,21 +8,24 @@ from imgui_bundle import ImVec2, imgui
 
 from app import methods, theme
 from app.checks import PANES
+from app.hints import tip
+from app.interaction import Interaction
+from app.sections import mark
 from app.snapshot import Snapshot
 from app.worker import Comparing, Worker
 
 MODES = (
-    ("off", "Off", "one solver"),
-    ("shadow", "Shadow", "all methods solve every pressure system, the fluid follows one of them"),
-    ("race", "Race", "a fluid for each method, from the present state, each as fast as its solver allows"),
+    ("off", "Off", "One solver."),
+    ("shadow", "Shadow", "All methods solve every pressure system, the fluid follows one of them."),
+    ("race", "Race", "A fluid for each method, from the present state, each as fast as its solver allows."),
 )
 
 
 class ComparePanel:
     """Draws into the current ImGui window."""
 
-    def __init__(self, worker: Worker, reasons: dict[str, str | None]) -> None:
-        self._worker, self._reasons = worker, reasons
+    def __init__(self, worker: Worker, state: Interaction, reasons: dict[str, str | None]) -> None:
+        self._worker, self._state, self._reasons = worker, state, reasons
         first = worker.comparing
         if first.mode == "off":  # what the command line has chosen is checked already
             here = tuple(name for name in first.methods if not reasons.get(name))
@@ -41,14 +44,17 @@ class ComparePanel:
                 self._worker.compare(replace(comparing, mode=mode))
             if chosen:
                 imgui.pop_style_color()
-            if imgui.is_item_hovered():
-                imgui.set_tooltip(hint)
+            tip(hint)
+            if mode == "shadow":
+                mark(self._state, "compare")
         imgui.same_line()
         imgui.set_next_item_width(-1)
         if imgui.begin_combo("##methods", ", ".join(comparing.methods), imgui.ComboFlags_.height_large):
             for name, reason in self._reasons.items():
                 self._method(comparing, name, reason)
             imgui.end_combo()
+        else:
+            tip("Which methods, four at most.")
 
     def _method(self, comparing: Comparing, name: str, reason: str | None) -> None:
         """A line of the list: a box to tick, disabled where it cannot be."""

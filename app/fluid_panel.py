@@ -7,7 +7,9 @@ import math
 from imgui_bundle import ImVec2, ImVec4, imgui
 
 from app import sliders, theme, wording
+from app.hints import NUMBERS, show, tip
 from app.interaction import Interaction
+from app.sections import mark
 from app.session import Session
 from app.sliders import Scale
 from app.snapshot import Snapshot
@@ -36,6 +38,7 @@ class FluidPanel:
             imgui.same_line()
         imgui.set_next_item_width(half if len(phases) == 2 else -1)
         changed, gravity = imgui.slider_float("##gravity", snapshot.gravity, -20.0, 20.0, "gravity %.2f m/s²")
+        tip(NUMBERS["gravity"])
         if changed:
             self._worker.submit(Session.set_gravity, gravity)
         for k, phase in enumerate(phases):
@@ -48,6 +51,7 @@ class FluidPanel:
     def _time_step(self, snapshot: Snapshot) -> None:
         imgui.push_font(self._state.fonts.regular, theme.SMALL)
         imgui.text_colored(theme.DIM, wording.time_step(snapshot.frame))
+        tip(NUMBERS["sub-steps"])
         slow = wording.slow_clock(snapshot.frame)
         if slow:
             imgui.push_style_color(imgui.Col_.text, theme.WARNING)
@@ -62,6 +66,8 @@ class FluidPanel:
         changed, ratio = imgui.slider_float(
             "##ratio", ratio, *RATIOS, "density %.0f : 1", imgui.SliderFlags_.logarithmic
         )
+        tip(NUMBERS["ratio"])
+        mark(self._state, "ratio")
         if changed:
             self._worker.submit(Session.set_densities, with_ratio(densities, ratio, snapshot))
 
@@ -74,19 +80,23 @@ class FluidPanel:
         swatch(phase)
         imgui.same_line(0, 6)
         imgui.align_text_to_frame_padding()
-        imgui.text(shortened(phase.name.capitalize(), names - 26))
+        imgui.text(shortened(phase.name.capitalize(), names - 26 * theme.unit()))
         if imgui.is_item_hovered():
-            imgui.set_tooltip(f"{phase.name}: density and viscosity")
+            show(f"{phase.name}: density and viscosity")
         imgui.same_line(left + names)
         density, viscosity = snapshot.densities[k], snapshot.viscosities[k]
         imgui.set_next_item_width(width)
         moved = sliders.draw("##density", density, DENSITY, f"{sliders.short(density)} kg/m³")
+        tip(NUMBERS["density"])
+        if k == 0 and len(snapshot.scene.phases) > 2:
+            mark(self._state, "ratio")
         if moved is not None:
             self._worker.submit(Session.set_densities, put(snapshot.densities, k, moved))
         imgui.same_line()
         imgui.set_next_item_width(width)
         text = f"{sliders.short(viscosity)} Pa s" if viscosity else "not viscous"
         moved = sliders.draw("##viscosity", viscosity, VISCOSITY, text)
+        tip(NUMBERS["viscosity"])
         if moved is not None:
             self._worker.submit(Session.set_viscosities, put(snapshot.viscosities, k, moved))
         imgui.pop_id()
@@ -104,8 +114,7 @@ class FluidPanel:
             tension = snapshot.tensions[number]
             text = f"surface tension {sliders.short(tension)} N/m" if tension else "no surface tension"
             moved = sliders.draw("##tension", tension, TENSION, text)
-            if imgui.is_item_hovered():
-                imgui.set_tooltip(f"between {phases[i].name} and {phases[k].name}")
+            tip(f"Between {phases[i].name} and {phases[k].name}. {NUMBERS['tension']}")
             if moved is not None:
                 self._worker.submit(Session.set_tensions, put(snapshot.tensions, number, moved))
             imgui.pop_id()
@@ -114,10 +123,11 @@ class FluidPanel:
 def swatch(phase: Phase) -> None:
     """A square of the phase's colour, as high as a line with a slider."""
     (x, y), height = imgui.get_cursor_screen_pos(), imgui.get_frame_height()
-    side = height - 7
+    side = height - 7 * theme.unit()
     red, green, blue = phase.color
     shade = theme.packed(ImVec4(red, green, blue, 1.0))
-    imgui.get_window_draw_list().add_rect_filled((x, y + 4), (x + side, y + 4 + side), shade, 3)
+    top = y + (height - side) / 2
+    imgui.get_window_draw_list().add_rect_filled((x, top), (x + side, top + side), shade, 3)
     imgui.dummy(ImVec2(side, height))
 
 

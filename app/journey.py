@@ -18,6 +18,7 @@ from app.solving import Choice, PressureSolve
 from app.tally import Tally, centre_of_mass
 from precond.bench.machine import machine
 from precond.commandline import RUN_TIME, Refusal, write_json
+from sim import export
 from sim.frame import Frame
 
 
@@ -120,10 +121,11 @@ def results(session: Session, tallies: Sequence[Tally]) -> dict[str, Any]:
 
 
 def write_results(options: Options, session: Session, tallies: Sequence[Tally]) -> None:
-    """Writes --json and --save-state. Raises Refusal."""
+    """Writes --json, --save-state and --export. Raises Refusal."""
     for option, path, write in (
         ("--json", options.json, lambda path: write_json(path, results(session, tallies))),
         ("--save-state", options.save_state, session.save),
+        ("--export", options.export, lambda path: export.write(path, session.last, session.simulation.scene)),
     ):
         if path is not None:
             write_or_refuse(option, path, write)

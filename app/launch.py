@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from app.arguments import Options
 from app.journey import Journey, open_session, write_results
+from app.memory import Memory
 from app.recorder import Recorder
 from app.session import Session
+from app.sizes import FirstChoice
 from app.solving import Choice, PressureSolve
 from app.tally import Tally
 from app.worker import Comparing, Worker
@@ -24,8 +26,10 @@ SIZE = (1280, 720)  # of the window and of videos
 WARM_UP = 3  # pictures in which the docked layout settles
 
 
-def run(options: Options) -> int:
-    """Opens the window and returns the exit code when it is closed."""
+def run(options: Options, memory: Memory | None = None) -> int:
+    """Opens the window and returns the exit code when it is closed; `memory`: what it remembers of other runs."""
+    memory = memory or Memory(None)
+    options, undecided = memory.decide(options)
     solve = PressureSolve(Choice(options.preconds[0], options.tol), options.device, options.weights)
     total, sessions = Tally(options.preconds[0]), []
 
@@ -36,13 +40,16 @@ def run(options: Options) -> int:
     worker = Worker(opened, solve, options.paused)
     if options.compare:
         worker.compare(Comparing("race" if options.race else "shadow", options.compare))
+    worker.first_choice = FirstChoice(options.free_tol) if undecided else None
+    worker.rows = memory.settings.rows
     window = new_window(worker, offscreen=False)
+    window.use(memory)
     window.frames = options.frames
     if options.record is not None:
         window.recorder = Recorder(options.record, SIZE, live=True)
     worker.start()
     try:
-        start(window.params(SIZE))
+        start(window.params(memory.size))
     finally:
         worker.close()
         if window.recording:

@@ -164,6 +164,11 @@ class Reader:
         rows, columns = sim.scene.numbers(table["grid"], 2, "grid")
         return scene, Grid(int(rows), int(columns), scene.height)
 
+    def size(self, table: dict[str, Any]) -> tuple[tuple[int, int]]:
+        """Rows and columns."""
+        rows, columns = sim.scene.numbers(table["grid"], 2, "grid")
+        return (Grid(int(rows), int(columns)).shape,)
+
     def next_scene(self, table: dict[str, Any]) -> tuple[Scene, tuple[int, int]]:
         """As `scene`; lines that follow are about it."""
         scene, grid = self.scene(table)
@@ -223,6 +228,9 @@ COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...], Callable[..., tu
     "tensions": (Session.set_tensions, ("values",), Reader.tensions),
     "stroke": (Session.stroke, STROKE_KEYS, Reader.stroke),
     "let-go": (Session.let_go, (), Reader.nothing),
+    "undo": (Session.undo, (), Reader.nothing),
+    "redo": (Session.redo, (), Reader.nothing),
+    "grid": (Session.set_grid, ("grid",), Reader.size),
     "discard": (Session.discard, (), Reader.nothing),
     "reset": (Session.reset, (), Reader.nothing),
     "scene": (Session.set_scene, ("name", "source", "grid"), Reader.next_scene),

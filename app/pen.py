@@ -21,7 +21,7 @@ class Pen:
 
     def width(self, text: str, size: float, bold: bool = False) -> float:
         """Of a line of text [pixels]."""
-        imgui.push_font(self._font(bold), size)
+        imgui.push_font(self._font(bold), size / theme.unit())  # ImGui's sizes grow with the display, these have grown
         result = float(imgui.calc_text_size(text).x)
         imgui.pop_font()
         return result
@@ -39,12 +39,19 @@ class Pen:
         """Text in as many lines as it takes, on a dark plate along the lower edge of a place."""
         edge = 0.6 * size
         width = place.width - 2 * edge
-        imgui.push_font(self._font(False), size)
+        imgui.push_font(self._font(False), size / theme.unit())
         top = place.bottom - float(imgui.calc_text_size(text, wrap_width=width).y) - edge
         imgui.pop_font()
         self.ink.add_rect_filled((place.x, top), (place.right, place.bottom), theme.packed(theme.PLATE))
         at = (place.x + edge, top + edge / 2)
         self.ink.add_text(self._font(False), size, at, theme.packed(tint), text, width)
+
+    def tag(self, x: float, y: float, text: str, size: float, tint: Any) -> None:
+        """A line on a dark plate, whose upper left corner is given."""
+        edge = 0.45 * size
+        end = x + self.width(text, size, bold=True) + 2 * edge, y + size + 1.2 * edge
+        self.ink.add_rect_filled((x, y), end, theme.packed(theme.PLATE), 0.4 * size)
+        self.ink.add_text(self._font(True), size, (x + edge, y + 0.5 * edge), theme.packed(tint), text)
 
     def fitted(self, text: str, room: float, size: float, bold: bool = False) -> float:
         """The font size at which the text fits, `size` at most."""

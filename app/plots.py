@@ -8,6 +8,8 @@ import numpy as np
 from imgui_bundle import imgui, implot
 
 from app import theme
+from app.hints import STAGES as STAGES_TOLD
+from app.hints import tip_in
 from app.snapshot import Snapshot
 from sim.frame import STAGES
 
@@ -21,7 +23,8 @@ def stage_times(snapshot: Snapshot, height: float) -> None:
     """Stacked milliseconds per output frame over the last frames, and a legend with the present numbers."""
     ms = np.array([sample.ms for sample in snapshot.samples], dtype=float).reshape(-1, len(STAGES))
     stack = np.cumsum(ms, axis=1)
-    top = nice_ceiling(float(np.percentile(stack[:, -1], 98)) if len(ms) else 1.0)
+    usual = np.sort(stack[:, -1])[: -1 if len(ms) > 2 else None]  # kernels compile in the first frame
+    top = nice_ceiling(float(np.percentile(usual, 98)) if len(ms) else 1.0)
     if begin("ms", len(ms), height, top):
         x = np.arange(-len(ms), 0, dtype=float)
         floor = np.zeros(len(ms))
@@ -34,18 +37,22 @@ def stage_times(snapshot: Snapshot, height: float) -> None:
 
 
 def legend(means: np.ndarray) -> None:
-    """A square, a name and a number for every stage, in two rows of three."""
-    width = imgui.get_content_region_avail().x / 3
+    """A square, a name and a number for every stage, in rows of three, or of two in a narrow panel."""
+    room, unit = imgui.get_content_region_avail().x, theme.unit()
+    columns = 3 if room > 280 * unit else 2
+    width = room / columns
+    small = theme.SMALL * unit
     left, top = imgui.get_cursor_screen_pos()
     ink = imgui.get_window_draw_list()
     for k, stage in enumerate(STAGES):
-        x, y = left + width * (k % 3), top + 18 * (k // 3)
-        ink.add_rect_filled((x, y + 3), (x + 9, y + 12), theme.packed(theme.STAGE_COLORS[k]), 2)
-        ink.add_text(imgui.get_font(), theme.SMALL, (x + 14, y), theme.packed(theme.DIM), stage)
-        number = f"{means[k]:.1f}"
-        right = x + width - 12 - imgui.calc_text_size(number).x * theme.SMALL / imgui.get_font_size()
-        ink.add_text(imgui.get_font(), theme.SMALL, (right, y), theme.packed(theme.INK), number)
-    imgui.dummy((0, 38))
+        x, y = left + width * (k % columns), top + 18 * unit * (k // columns)
+        ink.add_rect_filled((x, y + 3 * unit), (x + 9 * unit, y + 12 * unit), theme.packed(theme.STAGE_COLORS[k]), 2)
+        ink.add_text(imgui.get_font(), small, (x + 14 * unit, y), theme.packed(theme.DIM), stage)
+        number = f"{means[k]:.{1 if means[k] < 100 else 0}f}"
+        right = x + width - 12 * unit - imgui.calc_text_size(number).x * small / imgui.get_font_size()
+        ink.add_text(imgui.get_font(), small, (right, y), theme.packed(theme.INK), number)
+        tip_in((x, y), (x + width, y + 18 * unit), f"{STAGES_TOLD[stage]} Mean of {SMOOTHING} frames, wall clock.")
+    imgui.dummy((0, (2 + 18 * -(-len(STAGES) // columns)) * unit))
 
 
 def residuals(snapshot: Snapshot, height: float) -> None:
@@ -111,5 +118,5 @@ def nice_ceiling(value: float) -> float:
 
 
 def decade_step(low: float, high: float) -> int:
-    """Decades between two labels, at most four labels."""
-    return max(1, math.ceil((math.log10(high) - math.log10(low)) / 4))
+    """Decades between two labels, at most three labels."""
+    return max(1, math.ceil((math.log10(high) - math.log10(low)) / 3))

@@ -75,7 +75,7 @@ class Replay:
     @property
     def changes_scene(self) -> bool:
         """Whether the run went on with another scene or a saved state."""
-        return any(entry.command in (Session.set_scene, Session.load) for entry in self._entries)
+        return any(entry.command in (Session.set_scene, Session.set_grid, Session.load) for entry in self._entries)
 
     def with_own_preconditioners(self) -> Replay:
         """The same inputs without the choice of preconditioners; tolerances still change as logged."""

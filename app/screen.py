@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,17 @@ def prepare_offscreen() -> None:
     glfw.init_hint(glfw.PLATFORM, glfw.PLATFORM_NULL)
     glfw.init()
     glfw.window_hint(glfw.CONTEXT_CREATION_API, glfw.EGL_CONTEXT_API)
+
+
+def on_drop(opened: Callable[[Sequence[Path]], None]) -> None:
+    """Calls `opened` with the files that are dropped on the window, in the thread that draws it."""
+    import glfw
+    from imgui_bundle import glfw_utils
+
+    def dropped(_: Any, names: Any) -> None:
+        opened([Path(os.fsdecode(name)) for name in names])
+
+    glfw.set_drop_callback(glfw_utils.glfw_window_hello_imgui(), dropped)  # type: ignore[arg-type]
 
 
 def framebuffer_size() -> tuple[int, int]:

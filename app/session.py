@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 import sim
 from app import state
+from app.drawing import Drawing
+from app.drawn import STROKES, Drawn
 from app.grip import Grip
 from app.log import MARK_EVERY, Log, check_sum, file_entry, start_line
+from app.logged import BUSY
 from app.snapshot import Pace, Sample, Snapshot, snapshot_of
 from app.solving import Choice, PressureSolve
 from app.state import SavedState
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
 
 FRAME_DT = 1 / 60  # [s] of one output frame
 HISTORY = 240  # output frames that the plots show, four seconds at full speed
-STROKES = 64  # kept for the next step; a user drawing over a stalled solver makes no more than a second's worth
-BUSY = "a replay is running and decides about everything: wait for its end, or start without --replay"
 
 
-class Session:
+class Session(Drawn):
     """Owns the Simulation. Build and use it on one thread only (Taichi's)."""
 
     def __init__(
@@ -50,16 +49,15 @@ class Session:
         log: Log | None = None,
         replay: Replay | None = None,
     ) -> None:
+        super().__init__(log, replay, solve.choice)
         self.solve, self._device, self._seed, self._threads = solve, device, seed, threads
         self.total = total  # counts every frame of the session, if anybody asks for it
-        self.log, self.replay, self._obeys_replay = log, replay, False
-        self.frames, self._serial = 0, 0
+        self._serial = 0
         self._strokes: tuple[Stroke, ...] = ()
         self._grip = Grip()
-        self._adopt(self._build(scene, grid) if saved is None else self._restored(saved))
+        self._adopt(self._build(scene, grid) if saved is None else self._restored(saved), drawable=saved is None)
         if replay is not None:
             self._take(replay.start.settings)
-        self._logged_choice = solve.choice
         if log is not None:
             place = self.simulation.scene, self.simulation.grid, self.simulation.device.type
             log.write(start_line(*place, solve, self.settings, seed, threads, saved))
@@ -69,15 +67,22 @@ class Session:
             scene, grid, solve=self.solve, device=self._device, seed=self._seed, threads=self._threads
         )
 
-    def _adopt(self, simulation: sim.Simulation) -> None:
-        """Go on with this simulation: its settings, and plots that start afresh."""
-        self.simulation = simulation
+    def _adopt(self, simulation: sim.Simulation, drawing: Drawing | None = None, drawable: bool = True) -> None:
+        """Go on with this simulation: its settings, and plots that start afresh.
+
+        drawable: it stands at its scene's start, which can be drawn into, and not at a saved state's.
+        """
+        self.simulation, self._drawable = simulation, drawable
+        self.drawing = drawing or Drawing(simulation.scene, simulation.grid, simulation.seed)
+        self._stale = self.drawing.counts[0] > 0
         self.solve.shadows.start_over()
         self._take(simulation.controls)
         self.samples: deque[Sample] = deque(maxlen=HISTORY)
         self.pace = Pace()
         self._forget_strokes()
         self.last = self.simulation.frame()
+        self._settle()
+        self._walls = self.last.solid
         self.tile: anatomy.Tile | None = None
 
     def _take(self, settings: Controls) -> None:
@@ -87,19 +92,10 @@ class Session:
         self.viscosities = settings.viscosities or (0.0,) * phases
         self.tensions = settings.tensions or (0.0,) * (phases * (phases - 1) // 2)
 
-    @property
-    def settings(self) -> Controls:
-        """The present settings, without strokes."""
-        return Controls(self.gravity, self.densities, (), self.viscosities, self.tensions)
-
-    def _forget_strokes(self) -> None:
-        """Forgets strokes that no frame has used, and the wall that is being dragged."""
-        self._strokes = ()
-        self._grip.release()
-
     def step(self) -> Frame:
         """One output frame with the present settings and the strokes since the last. If it raises, the fluid stays."""
         self._obey_replay()
+        self._settle(finish=True)
         # by thread, and OpenGL drivers undo it: a float32 multigrid was 40 times slower without
         torch.set_flush_denormal(True)
         self.solve.begin_frame()
@@ -134,17 +130,39 @@ class Session:
 
     def _advance(self) -> Frame:
         dx = self.simulation.grid.dx
-        strokes, self._strokes = (*self._strokes, *self._grip.pull(self.last.solid, dx)), ()
+        strokes = (*self._strokes, *self._grip.pull(self.last.solid, dx))
+        self._strokes, self._room = (), STROKES
         frame = self.simulation.step(FRAME_DT, replace(self.settings, strokes=strokes))
         self._grip.follow(frame.solid, dx, frame.dt / FRAME_DT)
+        self._walls = frame.solid
         return frame
 
     def snapshot(self) -> Snapshot:
         """The present, for the window."""
         self._serial += 1
+        self._settle()
         return snapshot_of(self, self._serial)
 
     # What the user can do ------------------------------------------------------------------------------------------
+
+    def follow(self, replay: Replay) -> None:
+        """Starts over as the log of another run says, and obeys it to its end."""
+        if self.replaying:
+            raise ValueError(BUSY)
+        if self.log is not None:
+            raise ValueError("this run writes a log itself: start without --log to replay another")
+        start, own_seed = replay.start, self._seed
+        self._seed = start.seed
+        try:
+            saved = start.state
+            simulation = self._restored(saved) if saved else self._build(start.scene, start.grid.shape)
+        except BaseException:
+            self._seed = own_seed
+            raise
+        self._adopt(simulation, drawable=start.state is None)
+        self._take(start.settings)
+        self.solve.choice = self._logged_choice = start.choice
+        self.replay, self.frames = replay, 0
 
     # Each of these raises ValueError where the run goes on unchanged.
 
@@ -169,25 +187,6 @@ class Session:
         with self._input("tensions", {"values": tensions}):
             self._take(replace(self.settings, tensions=tensions))
 
-    def stroke(self, stroke: Stroke) -> None:
-        """Adds a stroke of the brush to the next frame; the oldest give way when a slow solver lets too many gather."""
-        with self._input("stroke", asdict(stroke)):
-            replace(self.settings, strokes=(stroke,))  # raises for a phase that does not exist
-            if stroke.tool == "drag":
-                self._grip.add(stroke)
-            else:
-                self._strokes = (*self._strokes, stroke)[-STROKES:]
-
-    def let_go(self) -> None:
-        """Ends the dragging of a wall, once the wall has come to where the mouse is."""
-        with self._input("let-go", {}):
-            self._grip.finish()
-
-    def discard(self) -> None:
-        """Forgets strokes that no frame has used, and lets go of the wall that is being dragged where it is."""
-        with self._input("discard", {}):
-            self._forget_strokes()
-
     def pick_tile(self, x: float, y: float) -> None:
         """Has snapshots hold the functions of the tile at that place [m]."""
         grid = self.simulation.grid
@@ -198,8 +197,17 @@ class Session:
         """Back to time zero; the settings stay as the user has set them."""
         with self._input("reset", {}):
             settings = self.settings
+            self.drawing.forget_later()
+            self.simulation.scene = self.drawing.bare  # what is drawn follows from `_adopt`, sooner than by its shapes
             self.simulation.reset()
-            self._adopt(self.simulation)
+            self._adopt(self.simulation, self.drawing)
+            self._take(settings)
+
+    def set_grid(self, grid: tuple[int, int]) -> None:
+        """The scene from its start at another size, with what was drawn into it and the settings as they are."""
+        with self._input("grid", {"grid": grid}):
+            settings, simulation = self.settings, self._build(self.drawing.bare, grid)
+            self._adopt(simulation, self.drawing.on(simulation.grid))
             self._take(settings)
 
     def set_scene(self, scene: Scene, grid: tuple[int, int] | None = None) -> None:
@@ -218,6 +226,7 @@ class Session:
 
     def twin(self, precond: str) -> Session:
         """A fluid of its own from the present state, solved by another method."""
+        self._settle(finish=True)
         now = self.simulation
         saved = SavedState("the present state", now.scene, now.grid, now.state())
         made = Session(
@@ -234,12 +243,13 @@ class Session:
 
     def save(self, path: Path) -> None:
         """Writes the state to a file. Raises OSError."""
+        self._settle(finish=True)
         state.save(path, self.simulation.state())
 
     def load(self, path: Path) -> None:
         """Continues from a state file, whatever scene it is of."""
         with self._input("load", {} if self.log is None else file_entry(path)):
-            self._adopt(self._restored(state.load(path)))
+            self._adopt(self._restored(state.load(path)), drawable=False)
 
     def _restored(self, saved: SavedState) -> sim.Simulation:
         simulation = self._build(saved.scene, saved.grid.shape)
@@ -252,46 +262,3 @@ class Session:
     def _check_count(self, phases: int) -> None:
         if phases != len(self.simulation.scene.phases):
             raise ValueError(f"{phases} densities are given for {len(self.simulation.scene.phases)} phases")
-
-    # Log and replay --------------------------------------------------------------------------------------------------
-
-    @property
-    def replaying(self) -> bool:
-        """Whether a replay decides what happens."""
-        return self.replay is not None and self.frames < self.replay.frames
-
-    @contextmanager
-    def _input(self, do: str, values: dict[str, Any]) -> Iterator[None]:
-        """Around a change of the run: refused to the user during a replay, and logged once it has been made."""
-        if self.replaying and not self._obeys_replay:
-            raise ValueError(BUSY)
-        yield
-        self._write(do, values)
-
-    def _write(self, do: str, values: dict[str, Any]) -> None:
-        if self.log is not None:
-            self.log.write({"frame": self.frames, "do": do, **values})
-
-    def _write_choices(self) -> None:
-        """Logs with which pressure solve of the frame just made another preconditioner or tolerance came into use."""
-        for number, choice in enumerate(self.solve.used):
-            if choice != self._logged_choice:
-                self._write("choose", {"solve": number, **asdict(choice)})
-                self._logged_choice = choice
-
-    def _obey_replay(self) -> None:
-        """Makes the inputs that the replay has for the next frame."""
-        if self.replay is None:
-            return
-        self._obeys_replay = True
-        try:
-            for entry in self.replay.due(self.frames):
-                entry.carry_out(self)
-        finally:
-            self._obeys_replay = False
-
-    def close_log(self) -> None:
-        """Ends the log, after the last frame, with how far the run got."""
-        if self.log is not None:
-            self._write("end", {"time": self.last.time, "sum": check_sum(self.last)})
-            self.log.close()

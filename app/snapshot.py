@@ -53,6 +53,8 @@ class Snapshot:
     fallback: str = ""  # one sentence when the last frame needed another preconditioner
     acting: str = ""  # the method that stands in for the chosen one, else the chosen one
     tile: anatomy.Tile | None = None  # that the user has picked
+    at_start: bool = False  # what is drawn now becomes part of the scene
+    gestures: tuple[int, int] = (0, 0)  # drawn ones that can be undone and redone
     board: Board | None = None  # of several methods, while they are compared
 
 
@@ -98,6 +100,8 @@ def snapshot_of(session: Session, serial: int) -> Snapshot:
         fallback=fallback_sentence(solutions),
         acting=solve.acting,
         tile=None if session.tile is None else solve.with_functions(session.tile),
+        at_start=session.at_start,
+        gestures=session.drawing.counts,
         board=board_of(session) if solve.shadows.methods else None,
     )
 

@@ -34,6 +34,24 @@ class Fonts:
     bold: Any = None
 
 
+def unit() -> float:
+    """Pixels of what is one pixel on a display of 96 dpi at the interface's usual size."""
+    style = imgui.get_style()
+    return float(style.font_scale_main * style.font_scale_dpi)
+
+
+def set_scale(scale: float) -> None:
+    """The interface so many times as large as the display asks for."""
+    style = imgui.get_style()
+    display, usual = style.font_scale_dpi, imgui.Style()
+    for name in vars(imgui.Style):
+        if isinstance(getattr(usual, name), (float, ImVec2)) and not name.startswith("font"):
+            setattr(style, name, getattr(usual, name))  # or scaling the scaled would add up
+    apply()
+    style.font_scale_main, style.font_scale_dpi = scale, display
+    style.scale_all_sizes(scale * display)
+
+
 def load_fonts(fonts: Fonts) -> None:
     """For HelloImGui's load_additional_fonts; the first font loaded is the default."""
     fonts.regular = hello_imgui.load_font("fonts/Roboto/Roboto-Regular.ttf", TEXT)

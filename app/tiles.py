@@ -43,17 +43,17 @@ def draw_edges(
         ink.add_rect((first, bottom - high * cell), (last, bottom - low * cell), theme.packed(theme.WARNING), 0.0, 2.5)
 
 
-def draw_functions(ink: Any, functions: np.ndarray, corner: tuple[float, float]) -> None:
+def draw_functions(ink: Any, functions: np.ndarray, corner: tuple[float, float], unit: float) -> None:
     """The functions (r, 8, 8), from -1 (blue) over 0 (white) to 1 (red); solids are stone."""
     shades = palette()
     known = np.isfinite(functions)
     index = np.where(known, np.rint(127.5 * (1 + np.where(known, functions, 0.0))), len(shades) - 1).astype(int)
     for k, picture in enumerate(index):
-        x = corner[0] + 10 + (k % COLUMNS) * (PICTURE + GAP)
-        y = corner[1] + (k // COLUMNS) * (PICTURE + GAP)
+        x = corner[0] + unit * (10 + (k % COLUMNS) * (PICTURE + GAP))
+        y = corner[1] + unit * (k // COLUMNS) * (PICTURE + GAP)
         for (row, column), shade in np.ndenumerate(picture[::-1]):
-            at = (x + column * CELL, y + row * CELL)
-            ink.add_rect_filled(at, (at[0] + CELL, at[1] + CELL), shades[shade])
+            at = (x + column * CELL * unit, y + row * CELL * unit)
+            ink.add_rect_filled(at, (at[0] + CELL * unit, at[1] + CELL * unit), shades[shade])
 
 
 @cache

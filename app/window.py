@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from imgui_bundle import hello_imgui, imgui
 
-from app import screen, theme
+from app import help, keeping, keys, screen, theme
 from app.canvas import Canvas
+from app.guide import Guide
 from app.interaction import Interaction
+from app.memory import Memory
 from app.panel import Panel
 from app.recorder import RATE, Recorder, free_name, save_picture
-from app.session import Session
 from app.snapshot import Snapshot
-from app.views import VIEWS
+from app.tour import Tour
 from app.worker import Worker
 
 OUT = Path("out")  # screenshots, recordings and states of the window's buttons
+SETTLED = 2  # frames after which HelloImGui has scaled its style to the display, and no longer touches it
 
 
 class Window:
@@ -29,9 +32,11 @@ class Window:
 
     def __init__(self, worker: Worker, offscreen: bool = False) -> None:
         self.worker, self.offscreen = worker, offscreen
-        self.state = Interaction()
+        self.memory = Memory(None)
+        self.state, self.tour = Interaction(), Tour()
         self.canvas = Canvas(worker, self.state)
-        self.panel = Panel(worker, self.state, self)
+        self.panel = Panel(worker, self.state, self, OUT)
+        self.guide = Guide(self.tour, self.state, worker)
         self.recorder: Recorder | None = None
         self.frames: int | None = None  # output frames after which to close
         self.before_frame: Callable[[], None] = lambda: None
@@ -39,6 +44,13 @@ class Window:
         self._screenshot = False
         self._recording_since = 0.0
         self._recorded = -1
+
+    def use(self, memory: Memory) -> None:
+        """Goes on as at the end of another run. To be called before `params`."""
+        self.memory = memory
+        self.state.follow(memory.settings)
+        self.tour.toured = memory.settings.toured
+        self.tour.offered = memory.path is not None and not self.tour.toured
 
     # What keys and panel ask for -------------------------------------------------------------------------------------
 
@@ -74,11 +86,47 @@ class Window:
 
     def save_state(self) -> None:
         """Saves the state under the next free name in the folder out."""
-        self.worker.submit(save_into, OUT, self.worker.say)
+        self.worker.submit(keeping.save_into, OUT, self.worker.say)
 
     def load_state(self) -> None:
         """Continues from the newest state in the folder out."""
-        self.worker.submit(load_newest, OUT, self.worker.say)
+        self.worker.submit(keeping.load_newest, OUT, self.worker.say)
+
+    def export_fields(self, suffix: str) -> None:
+        """Writes the fields of the newest frame under the next free name in the folder out."""
+        self.worker.submit(keeping.export_into, OUT, suffix, self.worker.say)
+
+    def export_plots(self) -> None:
+        """Writes the plots under the next free name in the folder out, without holding up window or fluid."""
+        if self.worker.snapshot is not None:
+            arguments = (OUT, self.worker.snapshot, self.worker.say)
+            threading.Thread(target=keeping.plots_into, args=arguments, name="plots", daemon=True).start()
+
+    def open_files(self, paths: Sequence[Path]) -> None:
+        """Goes on with a file that was dropped on the window."""
+        if len(paths) != 1:
+            self.worker.say("drop one file at a time")
+            return
+        if paths[0].suffix.lower() == ".jsonl" and self.worker.comparing.mode == "race":
+            self.worker.compare(replace(self.worker.comparing, mode="off"))  # a replay has one fluid
+        self.worker.first_choice = None
+        self.worker.submit(keeping.open_into, paths[0], self.worker)
+
+    def start_tour(self) -> None:
+        """From its first step."""
+        self.tour.start()
+
+    def toggle_help(self) -> None:
+        """Shows all keys, or hides them."""
+        self.state.show_help = not self.state.show_help
+
+    def reset_settings(self) -> None:
+        """As on a first run; the size of the window, and of its parts, from the next run on."""
+        self.memory.forget()
+        self.state.follow(self.memory.settings)
+        self.worker.rows = 0
+        theme.set_scale(self.state.scale)
+        self.worker.say("settings are as on the first day; sizes of the window from the next start on")
 
     def quit(self) -> None:
         """Closes the window after this frame."""
@@ -95,21 +143,22 @@ class Window:
         p.imgui_window_params.default_imgui_window_type = (
             hello_imgui.DefaultImGuiWindowType.provide_full_screen_dock_space
         )
-        split = hello_imgui.DockingSplit("MainDockSpace", "Side", imgui.Dir.right, 0.285)
+        split = hello_imgui.DockingSplit("MainDockSpace", "Side", imgui.Dir.right, self.memory.share)
         split.node_flags = imgui.internal.DockNodeFlagsPrivate_.no_tab_bar
         p.docking_params.docking_splits = [split]
         p.docking_params.main_dock_space_node_flags = imgui.internal.DockNodeFlagsPrivate_.no_tab_bar
         p.docking_params.dockable_windows = [
             dockable("Fluid", "MainDockSpace", self._fluid_window, imgui.WindowFlags_.no_background),
-            dockable("Panel", "Side", self.panel.draw),
+            dockable("Panel", "Side", self._panel_window),
         ]
         c = p.callbacks
         c.load_additional_fonts = lambda: theme.load_fonts(self.state.fonts)
         c.setup_imgui_style = theme.apply
         c.setup_imgui_config = without_keyboard_navigation
-        c.post_init = theme.apply_to_plots
-        c.pre_new_frame = lambda: self.before_frame()
-        c.show_gui = self._keys
+        c.post_init = self._ready
+        c.before_exit = self._remember
+        c.pre_new_frame = self._new_frame
+        c.show_gui = self._each_frame
         c.show_status = self._status_bar
         c.before_swap = self._grab
         return p
@@ -121,29 +170,53 @@ class Window:
         else:
             self.canvas.draw(("window", f"{hello_imgui.frame_rate():.0f} fps"))
 
-    def _keys(self) -> None:
-        if self.frames is not None and self.worker.snapshot is not None and self.worker.snapshot.frames >= self.frames:
-            self.quit()
-        if imgui.get_io().want_text_input or imgui.is_popup_open("", imgui.PopupFlags_.any_popup):
-            return  # an open list takes the keys, Escape among them
-        actions: dict[Any, Callable[[], None]] = {
-            imgui.Key.space: lambda: self.worker.set_paused(not self.worker.paused),
-            imgui.Key.r: lambda: self.worker.submit(Session.reset),
-            imgui.Key.h: self._toggle_help,
-            imgui.Key.f9: self.toggle_recording,
-            imgui.Key.f12: self.take_screenshot,
-            imgui.Key.escape: self.quit,
-        }
-        for k, view in enumerate(VIEWS):
-            actions[imgui.Key(imgui.Key._1 + k)] = partial(self.state.look_at, view)
-        for key, action in actions.items():
-            if imgui.is_key_pressed(key, False):
-                action()
-        if imgui.is_key_pressed(imgui.Key.period, True):
-            self.worker.step_once()
+        if snapshot is not None and not self.offscreen:
+            self._over_the_fluid(snapshot)
 
-    def _toggle_help(self) -> None:
-        self.state.show_help = not self.state.show_help
+    def _over_the_fluid(self, snapshot: Snapshot) -> None:
+        corner, size = imgui.get_window_pos(), imgui.get_window_size()
+        edge = 20 * theme.unit()
+        self.guide.draw(snapshot, self.recording, (corner.x + edge, corner.y + size.y - edge))
+        if self.state.show_help:
+            help.draw(self.state, (corner.x + size.x / 2, corner.y + size.y / 2), self.start_tour)
+
+    def _panel_window(self) -> None:
+        self.panel.draw()
+        size, factor = imgui.get_main_viewport().size, hello_imgui.dpi_window_size_factor() or 1.0
+        share = imgui.get_window_width() / max(size.x, 1.0)
+        self.memory.note((size.x / factor, size.y / factor), share, self.state.scale)
+
+    def _ready(self) -> None:
+        """The window is there, nothing drawn yet."""
+        theme.apply_to_plots()
+        if not self.offscreen:
+            screen.on_drop(self.open_files)
+        if self.memory.trouble:
+            self.worker.say(self.memory.trouble)
+
+    def _new_frame(self) -> None:
+        if imgui.get_frame_count() == SETTLED:
+            theme.set_scale(self.state.scale)
+        self.before_frame()
+
+    def _remember(self) -> None:
+        """Writes the settings, where there is a file for them."""
+        self.memory.keep(self.state, self.worker, self.tour.toured)
+
+    def _each_frame(self) -> None:
+        shown = self.worker.snapshot
+        if self.frames is not None and shown is not None and shown.frames >= self.frames:
+            self.quit()
+        keys.obey(self)
+
+    def close_topmost(self) -> None:
+        """Closes what lies over the fluid, or else the window."""
+        if self.state.show_help:
+            self.state.show_help = False
+        elif self.tour.step is not None:
+            self.tour.end()
+        else:
+            self.quit()
 
     def _status_bar(self) -> None:
         snapshot = self.worker.snapshot
@@ -213,20 +286,3 @@ def status_line(snapshot: Snapshot, window_fps: float, offscreen: bool) -> str:
     if snapshot.board is not None and snapshot.board.mode == "race":
         speed = "race: every fluid has had the same computing time"
     return f"{rate}     {speed}     {ny} x {nx} = {ny * nx:,} cells     {snapshot.device}     H for help"
-
-
-def save_into(session: Session, folder: Path, say: Callable[[str], None]) -> None:
-    """Saves the session's state under the next free name."""
-    folder.mkdir(exist_ok=True)
-    path = free_name(folder, "state", ".npz")
-    session.save(path)
-    say(f"saved {path}")
-
-
-def load_newest(session: Session, folder: Path, say: Callable[[str], None]) -> None:
-    """Continues from the newest state of the folder. Raises ValueError where there is none."""
-    found = sorted(folder.glob("state-*.npz"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise ValueError(f"there is no saved state in {folder}")
-    session.load(found[-1])
-    say(f"loaded {found[-1]}")

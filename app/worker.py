@@ -8,14 +8,18 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from app.logged import BUSY
+from app.notices import Notice, Notices
 from app.priority import lower_own_priority
 from app.race import PANE_INPUTS, Race
-from app.session import BUSY, FRAME_DT, Session
+from app.session import FRAME_DT, Session
+from app.sizes import ENOUGH, FirstChoice, grid_of
 from app.snapshot import Snapshot
 from app.solving import Cancelled, Choice, PressureSolve
+from sim.frame import Frame
 
 NICENESS = 10  # a tenth of the window's weight: with every core busy solving, the window still gets its share
 
@@ -26,14 +30,6 @@ class Comparing:
 
     mode: str = "off"  # or "shadow": one fluid, its systems solved by all;  "race": a fluid for each
     methods: tuple[str, ...] = ("htp", "jacobi", "dilu", "multigrid")
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A sentence for the user."""
-
-    text: str
-    when: float  # time.monotonic() [s]
 
 
 class Worker(threading.Thread):
@@ -57,7 +53,10 @@ class Worker(threading.Thread):
         self.paused = paused
         self.comparing = Comparing()  # replaced from the window's thread, see `compare`
         self.snapshot: Snapshot | None = None
-        self.notice: Notice | None = None
+        self.notices = Notices()
+        self.notice: Notice | None = None  # the newest that is to be shown on the fluid
+        self.first_choice: FirstChoice | None = None  # of the grid, until it has been made
+        self.rows = 0  # of the grid that scenes are opened with; 0: their own
         self.broken = ""  # why there is no simulation, one sentence
 
     # For the window --------------------------------------------------------------------------------------------------
@@ -114,7 +113,17 @@ class Worker(threading.Thread):
 
     def say(self, text: object) -> None:
         """Shows the user a sentence."""
-        self.notice = Notice(" ".join(str(text).split()), time.monotonic())
+        self.notice = self.notices.add(text)
+
+    def set_grid(self, grid: tuple[int, int]) -> None:
+        """Starts the scene again at this size, and says so."""
+        self.first_choice = None
+
+        def start_again(session: Session) -> None:
+            session.set_grid(grid)
+            self.say(f"started again at {grid[0]} x {grid[1]} cells")
+
+        self.submit(start_again)
 
     # On this thread --------------------------------------------------------------------------------------------------
 
@@ -147,7 +156,11 @@ class Worker(threading.Thread):
         """Carries out the commands waiting; a failing one becomes a notice."""
         session, done = self._session, False
         assert session is not None
+        enough = time.perf_counter() + FRAME_DT
         while not self._commands.empty():
+            if time.perf_counter() > enough:  # what has been done so far is to be seen
+                self._wake.set()
+                break
             action, arguments = self._commands.get()
             done = True
             try:
@@ -216,8 +229,10 @@ class Worker(threading.Thread):
             self._take_turn(self._race)
             self._publish(session)
             return
+        start = time.perf_counter()
         try:
             frame = session.step()
+            seconds = time.perf_counter() - start
             self._publish(session)
         except Cancelled:
             return
@@ -226,6 +241,9 @@ class Worker(threading.Thread):
             self.say(f"{error} - paused, press R to start again")
             log_unexpected(error)
             return
+        if self.snapshot is not None and self.snapshot.fallback:
+            self.notices.add(self.snapshot.fallback)  # the canvas shows it as long as it holds
+        self._choose_grid(session, frame, seconds)
         if self._solve.notice != self._said:
             self._said = self._solve.notice
             if self._said:
@@ -236,6 +254,27 @@ class Worker(threading.Thread):
             self.say(self._solve.failure)
             self._solve.failure = ""
         self._report_on_files(session)
+
+    def _choose_grid(self, session: Session, frame: Frame, seconds: float) -> None:
+        """Changes to a coarser grid where this machine does not keep up with the first one."""
+        first = self.first_choice
+        if first is None or self._compares.mode != "off":
+            return
+        scene, (ny, nx) = session.simulation.scene, session.simulation.grid.shape
+        preset = first.watch(scene, (ny, nx), len(frame.stats.solutions), seconds)
+        if preset is not None:
+            rows, columns = grid_of(scene, preset.rows)
+            session.set_grid((rows, columns))
+            self.rows = rows
+            if first.with_tolerance:
+                self._solve.choice = replace(self._solve.choice, tol=preset.tol)
+            self._publish(session)
+            self.say(
+                f"this machine makes {first.rate:.0f} steps/s at {ny} x {nx} cells: {rows} x {columns} were chosen to "
+                f"hold {ENOUGH:.0f}; change it under Scene"
+            )
+        if first.done:
+            self.first_choice = None
 
     def _report_on_files(self, session: Session) -> None:
         """Says that a log cannot go on; pauses at the end of a replay."""

@@ -188,7 +188,7 @@ def test_functions_are_drawn_upright_with_solids_as_stone():
     functions = np.zeros((8, 8, 8))
     functions[0, 0], functions[1, 7, 7] = 1.0, np.nan
     ink = Ink()
-    tiles.draw_functions(ink, functions, (0, 0))
+    tiles.draw_functions(ink, functions, (0, 0), 1.0)
     shades = tiles.palette()
     assert len(ink.squares) == 8 * 64
     low = [square for square in ink.squares[:64] if square[2] == shades[255]]

@@ -100,6 +100,9 @@ def understood(program: str, arguments: list[str]) -> None:
         learner = learner_of(given.method)
         assert given.preset is None or given.preset in learner.presets
         return
+    elif program == "app.animate":
+        assert [Path(name).suffix for name in arguments[:2]] == [".mp4", ".webp"]
+        return
     elif program == "precond.htp.explain":
         from precond.htp.explain import options
     elif program == "sim.validate":
