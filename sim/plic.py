@@ -91,19 +91,19 @@ def normal(block: ti.template()):
     """
     left, right = block[0, 0] + block[1, 0] + block[2, 0], block[0, 2] + block[1, 2] + block[2, 2]
     low, high = block[0, 0] + block[0, 1] + block[0, 2], block[2, 0] + block[2, 1] + block[2, 2]
-    best, least = ti.Vector([0.0, 1.0]), 1e30
-    for k in ti.static(range(3)):
-        n = ti.Vector([left + block[1, 0] - right - block[1, 2], low + block[0, 1] - high - block[2, 1]])
-        if ti.static(k == 1):
-            n = ti.Vector([0.5 * (left - right), 1.0 if low > high else -1.0])
-        if ti.static(k == 2):
-            n = ti.Vector([1.0 if left > right else -1.0, 0.5 * (low - high)])
-        size = ti.abs(n[0]) + ti.abs(n[1])
+    best_x, best_y, least = 0.0, 1.0, 1e30
+    for k in range(3):  # not unrolled: it would take three times as long to compile
+        n_x, n_y = left + block[1, 0] - right - block[1, 2], low + block[0, 1] - high - block[2, 1]
+        if k == 1:
+            n_x, n_y = 0.5 * (left - right), 1.0 if low > high else -1.0
+        if k == 2:
+            n_x, n_y = 1.0 if left > right else -1.0, 0.5 * (low - high)
+        size = ti.abs(n_x) + ti.abs(n_y)
         if size > 1e-9:  # else a drop or a hole in the very middle, without a direction
-            square = misfit(n[0] / size, n[1] / size, block)
+            square = misfit(n_x / size, n_y / size, block)
             if square < least:
-                best, least = n / size, square
-    return best
+                best_x, best_y, least = n_x / size, n_y / size, square
+    return ti.Vector([best_x, best_y])
 
 
 @ti.func

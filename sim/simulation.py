@@ -359,8 +359,8 @@ class Simulation:
         pressure.coefficients(self.rho, self._passage, beta_x, beta_y, h, dx)
         pressure.shut(self.u, self.v, self._passage, self._boundary.wall_u, self._boundary.wall_v)
         if any(self.controls.tensions):
-            tension.curvature(self._plan, self.F, self._wall, self._kappa, dx)
-            tension.pull(self._plan, self.F, self._kappa, self._sigma, beta_x, beta_y, self.u, self.v, dx)
+            tension.curvature(self._plan.serial, self.F, self._wall, self._kappa, dx)
+            tension.pull(self._plan.serial, self.F, self._kappa, self._sigma, beta_x, beta_y, self.u, self.v, dx)
         pressure.divergence(self.u, self.v, self.b, dx)
 
     def _weigh(self) -> None:
@@ -402,7 +402,7 @@ class Simulation:
         """[J/m]"""
         if not any(self.controls.tensions):
             return 0.0
-        tension.survey(self._plan, self.F, self._wall, self._sigma, self._surface, self.grid.dx)
+        tension.survey(self._plan.serial, self.F, self._wall, self._sigma, self._surface, self.grid.dx)
         return float(self._surface[:, 0].sum())
 
     @contextmanager

@@ -175,14 +175,14 @@ def from_circle(F: ti.template(), solid: ti.template(), k: ti.i32, cell: ti.temp
 
 
 @ti.kernel
-def curvature(plan: ti.template(), F: Array3, solid: Mask2, kappa: Array3, dx: ti.f64):
+def curvature(serial: ti.template(), F: Array3, solid: Mask2, kappa: Array3, dx: ti.f64):
     """kappa (K, ny, nx) [1/m] of every fraction in its interfacial cells, ABSENT elsewhere; 1/R in a disc of F = 1.
 
     A cell is interfacial when it is mixed, or pure beside a cell that is pure the other way. |kappa| <= 1 / dx: nothing
     smaller than a disc of one cell's radius is resolved. ABSENT remains where fewer than three places of the interface
     are near, as in a wisp. Popinet 2009, section 5.
     """
-    ti.loop_config(serialize=plan.serial)
+    ti.loop_config(serialize=serial)
     for j in range(F.shape[1]):
         for i in range(F.shape[2]):
             for k in range(F.shape[0]):
@@ -270,7 +270,7 @@ def capillary_jump(
 
 @ti.kernel
 def pull(
-    plan: ti.template(),
+    serial: ti.template(),
     F: Array3,
     kappa: Array3,
     sigma: Array2,
@@ -285,12 +285,12 @@ def pull(
     sigma (phases, phases) [N/m], symmetric; only its part above the diagonal is read. Open boundaries have no tension.
     """
     ny, nx = F.shape[1], F.shape[2]
-    ti.loop_config(serialize=plan.serial)
+    ti.loop_config(serialize=serial)
     for j in range(ny):
         for i in range(1, nx):
             if beta_x[j, i] != 0.0:
                 u[j, i] += beta_x[j, i] * dx * capillary_jump(F, kappa, sigma, ti.Vector([j, i - 1]), ti.Vector([j, i]))
-    ti.loop_config(serialize=plan.serial)
+    ti.loop_config(serialize=serial)
     for j in range(1, ny):
         for i in range(nx):
             if beta_y[j, i] != 0.0:
@@ -344,14 +344,14 @@ def energy_between(F: ti.template(), sigma: ti.template(), a: ti.template(), b: 
 
 
 @ti.kernel
-def survey(plan: ti.template(), F: Array3, solid: Mask2, sigma: Array2, rows: Array2, dx: ti.f64):
+def survey(serial: ti.template(), F: Array3, solid: Mask2, sigma: Array2, rows: Array2, dx: ti.f64):
     """rows[j] = (surface energy [J/m], length of all interfaces [m]) in row j, to be summed in a fixed order.
 
     Counts PLIC segments in fluid cells, and faces between full and empty ones; a face belongs to the cell left of it
     or below. Discs: within 0.24% at R/dx = 20, 1.7% at 5. Atomics would not repeat bit for bit.
     """
     ny, nx = F.shape[1], F.shape[2]
-    ti.loop_config(serialize=plan.serial)
+    ti.loop_config(serialize=serial)
     for j in range(ny):
         total, length = 0.0, 0.0
         for i in range(nx):

@@ -58,7 +58,7 @@ def walls(F: torch.Tensor) -> torch.Tensor:
 
 def curvature(F: torch.Tensor, dx: float = 1.0, solid: torch.Tensor | None = None) -> np.ndarray:
     kappa = torch.full_like(F, math.nan)
-    tension.curvature(plic.plan_for(F), F, walls(F) if solid is None else solid, kappa, dx)
+    tension.curvature(plic.plan_for(F).serial, F, walls(F) if solid is None else solid, kappa, dx)
     return kappa.numpy()
 
 
@@ -81,13 +81,13 @@ def pulled(
     beta_x, beta_y = (0.1 + torch.rand(shape, dtype=torch.float64) for shape in ((ny, nx + 1), (ny + 1, nx)))
     beta_x[:, [0, -1]], beta_y[[0, -1]] = 0.0, 0.0
     u, v = torch.zeros_like(beta_x), torch.zeros_like(beta_y)
-    tension.pull(plic.plan_for(F), F, torch.from_numpy(kappa), sigma, beta_x, beta_y, u, v, dx)
+    tension.pull(plic.plan_for(F).serial, F, torch.from_numpy(kappa), sigma, beta_x, beta_y, u, v, dx)
     return u, v, beta_x, beta_y
 
 
 def surface_energy(F: torch.Tensor, sigma: torch.Tensor, dx: float = 1.0, solid: torch.Tensor | None = None) -> list:
     rows = torch.zeros(F.shape[1], 2, dtype=torch.float64)
-    tension.survey(plic.plan_for(F), F, walls(F) if solid is None else solid, sigma, rows, dx)
+    tension.survey(plic.plan_for(F).serial, F, walls(F) if solid is None else solid, sigma, rows, dx)
     return rows.sum(0).tolist()
 
 
@@ -301,7 +301,7 @@ def test_no_force_without_tension_nor_through_walls_and_an_open_top() -> None:
     beta_x, beta_y = torch.zeros(16, 17, dtype=torch.float64), torch.zeros(17, 16, dtype=torch.float64)
     beta_y[-1] = 2.0  # the open top's faces alone conduct
     u, v = torch.zeros_like(beta_x), torch.zeros_like(beta_y)
-    tension.pull(plic.plan_for(F), F, kappa, sigma, beta_x, beta_y, u, v, 1.0)
+    tension.pull(plic.plan_for(F).serial, F, kappa, sigma, beta_x, beta_y, u, v, 1.0)
     assert float(u.abs().max()) == float(v.abs().max()) == 0.0
     u, v, *_ = pulled(F, kappa.numpy(), 0.0 * sigma)
     assert float(u.abs().max()) == float(v.abs().max()) == 0.0
