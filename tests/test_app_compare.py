@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from app.race import Race
 from app.session import FRAME_DT, Session
 from app.solving import Choice, PressureSolve
 from app.tally import Tally
+from precond import registry
 from precond.jacobi import Jacobi
 from sim.frame import Stroke
 from sim.scene import load
@@ -152,9 +154,6 @@ class Sleepy(Jacobi):
     def setup(self, system):
         time.sleep(0.06)
         super().setup(system)
-
-
-precond.register("test-sleepy", Sleepy)
 
 
 def test_a_slow_solver_falls_behind_by_what_it_takes():
@@ -301,8 +300,15 @@ class Sinister:
         torch.neg(r, out=out)
 
 
-precond.register("test-broken", Broken)
-precond.register("test-sinister", Sinister)
+@pytest.fixture(autouse=True, scope="module")
+def _methods_of_these_tests() -> Iterator[None]:
+    """Registered while these tests run: others go through all names that there are."""
+    own = {"test-sleepy": Sleepy, "test-broken": Broken, "test-sinister": Sinister}
+    for name, factory in own.items():
+        precond.register(name, factory)
+    yield
+    for name in own:
+        del registry._entries[name]
 
 
 def test_a_shadow_that_fails_is_counted_and_shown_and_the_fluid_goes_on():
