@@ -1,15 +1,33 @@
-"""`python -m app.animate IN.mp4 OUT.webp`: a small moving picture of a recording, for pages that play no videos."""
+"""`python -m app.animate IN.mp4 OUT.webp`: a small moving picture of a recording, for pages that play no videos.
+
+`OUT.png` instead: its last picture.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from precond.commandline import RUN_TIME, Parser, Refusal, check_outputs, exit_code, joined, path_of, whole
 
 QUALITY = 60  # of WebP, 0 to 100
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Its pictures, one after the other, and how many a second has."""
+
+    rate: Fraction
+    frames: Iterator[Any]  # av.VideoFrame
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,42 +38,50 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def work(given: Sequence[str]) -> int:
     """`main` without its errors."""
-    p = Parser(prog="python -m app.animate", description="A moving picture of a recording.", allow_abbrev=False)
+    p = Parser(prog="python -m app.animate", description="Pictures of a recording.", allow_abbrev=False)
     p.add_argument("source", metavar="IN.mp4")
-    p.add_argument("target", metavar="OUT.webp")
+    p.add_argument("target", metavar="OUT.webp|OUT.png", help="a moving picture, or the last one")
     p.add_argument("--width", metavar="N", default="960", help="pixels across (default %(default)s)")
     p.add_argument("--fps", metavar="N", default="15", help="pictures a second (default %(default)s)")
     options = p.parse_args(joined(given))
-    target = path_of(options.target, "OUT", ".webp")
+    still = options.target.endswith(".png")
+    target = path_of(options.target, "OUT", ".png" if still else ".webp")
     assert target is not None
     check_outputs({"OUT": target})
-    animate(Path(options.source), target, whole(options.width, "--width", 16, 4096), whole(options.fps, "--fps", 1, 60))
+    width, fps = whole(options.width, "--width", 16, 4096), whole(options.fps, "--fps", 1, 60)
+    with played(Path(options.source)) as recording:
+        step = max(1, round(recording.rate / fps))
+        frames = deque(recording.frames, maxlen=1) if still else islice(recording.frames, 0, None, step)
+        pictures = [picture(frame, width) for frame in frames]
+    if not pictures:
+        raise Refusal(f"{options.source!r} holds no pictures", RUN_TIME)
+    if still:
+        pictures[-1].save(target, optimize=True)
+    else:
+        each = round(1000 * step / recording.rate)  # [ms]
+        how: dict[str, Any] = {"duration": each, "loop": 0, "quality": QUALITY, "method": 4}
+        pictures[0].save(target, save_all=True, append_images=pictures[1:], **how)
     print(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
-def animate(source: Path, target: Path, width: int, fps: int) -> None:
-    """Every so many pictures of the recording at that width, over and over. Raises Refusal."""
+@contextmanager
+def played(source: Path) -> Iterator[Recording]:
+    """The recording. What goes wrong with it, also later, is raised as a Refusal."""
     import av
-    from PIL import Image
 
     try:
         with av.open(str(source)) as container:
             stream = container.streams.video[0]
-            step = max(1, round((stream.average_rate or Fraction(60)) / fps))
-            height = round(width * stream.height / stream.width)
-            pictures = [
-                frame.to_image().resize((width, height), Image.Resampling.LANCZOS)
-                for k, frame in enumerate(container.decode(stream))
-                if k % step == 0
-            ]
-            duration = round(1000 * step / (stream.average_rate or Fraction(60)))
+            yield Recording(stream.average_rate or Fraction(60), container.decode(stream))
     except (av.error.FFmpegError, OSError, IndexError) as error:
         raise Refusal(f"{str(source)!r} cannot be played: {error}", RUN_TIME) from None
-    if not pictures:
-        raise Refusal(f"{str(source)!r} holds no pictures", RUN_TIME)
-    first, *others = pictures
-    first.save(target, save_all=True, append_images=others, duration=duration, loop=0, quality=QUALITY, method=4)
+
+
+def picture(frame: Any, width: int) -> Image.Image:
+    """For Pillow, at that width."""
+    size = (width, round(width * frame.height / frame.width))
+    return frame.to_image().resize(size, Image.Resampling.LANCZOS)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from . import capture
 from .registry import Preconditioner
 from .status import Status
 from .stencil import Halo, Stencil
@@ -62,8 +63,8 @@ class PCG:
         self.count = torch.zeros((), dtype=torch.int64, device=device)
         self.rr = torch.zeros(self.chunk, dtype=torch.float64, device=device)
         self.slots = list(self.rr)
-        self.graphs: dict[tuple[int, bool], tuple[Preconditioner, torch.cuda.CUDAGraph]] = {}
-        self.graph: torch.cuda.CUDAGraph | None = None
+        self.graphs: dict[tuple[int, bool], tuple[Preconditioner, capture.Graph]] = {}
+        self.graph: capture.Graph | None = None
         self.captured_with: Projector | None = None
 
     def solve(
@@ -216,35 +217,25 @@ class PCG:
         if self.graph is not None and iterations == self.chunk:
             self.graph.replay()
         else:
-            for rr in self.slots[:iterations]:
-                self._iteration(rr)
+            self._chunk(iterations)
+
+    def _chunk(self, iterations: int | None = None) -> None:
+        """That many iterations, or the whole chunk."""
+        for rr in self.slots[:iterations]:
+            self._iteration(rr)
 
     def _prepare(self) -> None:
-        """On CUDA, find the graph of a chunk with this M, or capture it; all are stale once the regions changed."""
+        """On CUDA, find the graph of a chunk with this M, or record it; all are stale once the regions changed.
+
+        Recording spoils every vector but b and A: the solve begins after it.
+        """
         self.graph = None
-        if self.r.device.type != "cuda" or not getattr(self.M, "capturable", False):
+        if not capture.possible(self.r.device) or not getattr(self.M, "capturable", False):
             return
         if self.captured_with is not self.project:
             self.graphs, self.captured_with = {}, self.project
         key = (id(self.M), self.flexible)  # the entry keeps M alive, so that no other object gets its id
         if key not in self.graphs:
-            self.graphs[key] = self.M, self._capture()
+            self.active.fill_(False)
+            self.graphs[key] = self.M, capture.record(self._chunk, self.r.device)
         self.graph = self.graphs[key][1]
-
-    def _capture(self) -> torch.cuda.CUDAGraph:
-        """The kernels of one chunk. Spoils every vector but b and A: the solve begins after it."""
-        device = self.r.device
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(device):
-            stream = torch.cuda.Stream()  # our own: torch's default one belongs to the device of its first capture
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                self.active.fill_(False)
-                for _ in range(3):  # warm-up: libraries create their handles and workspaces outside the capture
-                    self._iteration(self.slots[0])
-            torch.cuda.current_stream().wait_stream(stream)
-            # thread_local: what another thread does to the device meanwhile, say a recorder, cannot spoil the capture
-            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-                for slot in self.slots:
-                    self._iteration(slot)
-        return graph

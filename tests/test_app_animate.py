@@ -32,6 +32,14 @@ def test_a_recording_becomes_a_moving_picture_of_its_length(tmp_path: Path) -> N
         assert picture.info["duration"] == 67  # 4 pictures of 60 a second
 
 
+def test_the_last_picture_is_a_still(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    assert main([str(recording(tmp_path / "a.mp4", 40)), str(target), "--width", "64"]) == 0
+    with Image.open(target) as picture:
+        assert picture.size == (64, 48)
+        assert np.asarray(picture.convert("L")).mean() == pytest.approx(4 * 39, abs=2)
+
+
 def test_what_cannot_be_played_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     broken = tmp_path / "b.mp4"
     broken.write_bytes(b"no video")

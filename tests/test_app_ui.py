@@ -292,15 +292,14 @@ def the_mouse_pours_builds_and_pushes(hand: Hand) -> None:
     hand.click(phase.name.capitalize())
     assert (hand.window.state.tool, hand.window.state.phase) == ("pour", 0)
     hand.drag(*spots)
-    hand.until(lambda: hand.now.frame.fractions[0].sum() > volume + 2)
-    assert all(hand.now.frame.fractions[0][hand.cell(*spot)] > 0.99 for spot in spots)
+    hand.until(lambda: all(hand.now.frame.fractions[0][hand.cell(*spot)] > 0.99 for spot in spots))
+    assert hand.now.frame.fractions[0].sum() > volume + 2
 
     walls = ((0.5, 0.6), (0.62, 0.6))
     hand.click("Wall")
     hand.drag(*walls)
-    hand.until(lambda: hand.now.frame.solid[hand.cell(*walls[1])])
-    assert hand.now.frame.solid[hand.cell(*walls[0])]
-    assert hand.now.gestures == (2, 0)
+    hand.until(lambda: all(hand.now.frame.solid[hand.cell(*spot)] for spot in walls))
+    hand.until(lambda: hand.now.gestures == (2, 0))
     hand.key("mod_ctrl", "z")
     hand.until(lambda: hand.now.gestures == (1, 1))
     assert not hand.now.frame.solid.any()

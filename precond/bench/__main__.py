@@ -25,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_code("precond.bench", lambda: work(given))
 
 
+WITHOUT_CURVES = ("generalisation",)  # a map of a thousand solves, nobody looks at their curves
+
+
 def work(given: Sequence[str]) -> int:
     """`main` without its errors."""
     chosen = options(given)
@@ -48,7 +51,8 @@ def measure(chosen: Options, given: Sequence[str]) -> dict[str, Any]:
             runs = run()
             for method, outcomes in runs.items():
                 rows.append(report.row(method, group, outcomes, part.protocol))
-                curves.append(report.curve(method, group, outcomes[0]))
+                if chosen.suite not in WITHOUT_CURVES:
+                    curves.append(report.curve(method, group, outcomes[0]))
     return {
         "machine": machine(chosen.device.type),
         "commit": commit(),

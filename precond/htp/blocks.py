@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from ..system import PoissonSystem
+from ..topology import Topology
 from .layout import CELLS, SIDE, SIDES, Groups, Layout
 
 SHIFT = 1e-6  # relative to a diagonal of 1; keeps blocks positive that float32 rounding or a closed box makes singular
 TOP_SHIFT = 2e-6  # of the dense block, likewise
-EAST, NORTH = 1, 3
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,15 @@ class Cells:
 
 
 def cells(system: PoissonSystem, layout: Layout) -> Cells:
-    """The tensors of a system in tile order. d is divided by its largest value, which keeps float32 in range."""
+    """The tensors of a system in tile order."""
+    return tiled(system, layout, pockets(system.topology, layout))
+
+
+def tiled(system: PoissonSystem, layout: Layout, pocket: torch.Tensor | None) -> Cells:
+    """`cells` without asking for regions, which would wait for the device: pocket is what `pockets` found.
+
+    d is divided by its largest value, which keeps float32 in range.
+    """
     d = system.diagonal().masked_fill(system.solid, 0.0)
     largest = d.amax().clamp(min=1e-300)
     s = torch.where(d > 0, (d / largest).rsqrt(), 0.0)
@@ -63,22 +71,20 @@ def cells(system: PoissonSystem, layout: Layout) -> Cells:
     grid[0], grid[1] = s, torch.where(d > 0, 1 / s, 0.0)
     grid[2, :, :-1] = system.beta_x[:, 1:-1] / largest * s[:, :-1] * s[:, 1:]
     grid[3, :-1] = system.beta_y[1:-1] / largest * s[:-1] * s[1:]
-    scale, root, east, north = of.float()[:, layout.cell]
+    scale, root, east, north = of.float().index_select(1, layout.cell.view(-1)).view(4, T, CELLS)
     flat = torch.cat((torch.stack((root, east, north)).view(3, -1), east.new_zeros(3, 1)), 1)
     beyond = layout.beyond.view(T, SIDES, SIDE)
     own = layout.rim.view(SIDES, SIDE)
-    rim = torch.stack((flat[1][beyond[:, 0]], east[:, own[1]], flat[2][beyond[:, 2]], north[:, own[3]]), 1)
-    ring = flat[0][layout.beyond]
+    rim = torch.stack((flat[1].take(beyond[:, 0]), east[:, own[1]], flat[2].take(beyond[:, 2]), north[:, own[3]]), 1)
+    ring = flat[0].take(layout.beyond)
     measure = torch.maximum(root.amax(1), ring.amax(1)).clamp(min=1e-30)[:, None]
     rim = rim.view(T, SIDES * SIDE)
-    pockets = _pockets(system, layout)
     root, ring = root / measure, ring / measure
-    return Cells(scale, measure[:, None], root, ring, east, north, rim, pockets, not system.open_top)
+    return Cells(scale, measure[:, None], root, ring, east, north, rim, pocket, not system.open_top)
 
 
-def _pockets(system: PoissonSystem, layout: Layout) -> torch.Tensor | None:
-    """Closed regions within one tile. Asked of the topology, which changes with walls only."""
-    topology = system.topology
+def pockets(topology: Topology, layout: Layout) -> torch.Tensor | None:
+    """(T, 64) numbers of closed regions within one tile, -1 elsewhere; None without any. Changes with walls only."""
     if not topology.singular or (topology.count == 1 and layout.count > 1):
         return None
     labels = torch.cat((topology.labels.view(-1), topology.labels.new_full((1,), -1)))[layout.cell]  # (T, 64)
@@ -98,7 +104,7 @@ def tile_blocks(c: Cells, shift: float = SHIFT) -> torch.Tensor:
     block = c.scale.new_zeros((T, CELLS, CELLS))
     block.diagonal(0, 1, 2).fill_(1 + shift)
     east = c.east.view(T, SIDE, SIDE).clone()
-    east[:, :, -1] = 0.0
+    east.select(2, SIDE - 1).zero_()
     for offset, values in ((1, -east.view(T, CELLS)[:, :-1]), (SIDE, -c.north[:, :-SIDE])):
         block.diagonal(offset, 1, 2).copy_(values)
         block.diagonal(-offset, 1, 2).copy_(values)
@@ -131,13 +137,12 @@ def coarse_from_tiles(V: torch.Tensor, energy: torch.Tensor, c: Cells, layout: L
     T, r, _ = V.shape
     rims = V[:, :, layout.rim]  # (T, r, 32)
     flat = torch.cat((rims.transpose(1, 2).reshape(T * SIDES * SIDE, r), V.new_zeros(1, r)))
-    across = flat[layout.opposite].transpose(2, 3)  # (4, T, r, 8): the neighbours' functions where they meet the rim
+    across = picked(flat, layout.opposite).transpose(2, 3)  # (4, T, r, 8): the neighbours' where they meet the rim
     across = across * c.rim.view(T, SIDES, SIDE).transpose(0, 1).unsqueeze(2)
     towards = rims.view(T, r, SIDES, SIDE).permute(2, 0, 1, 3) @ across.transpose(2, 3)
-    lift = V.new_zeros((T, SIDES, r, SIDES, SIDE))
-    for side in range(SIDES):
-        lift[:, side, :, side] = across[side]
-    return Coarse(energy, towards), lift.view(T, SIDES * r, SIDES * SIDE)
+    own = torch.eye(SIDES, device=V.device, dtype=V.dtype)[:, None, :, None]  # a side's functions act on it alone
+    lift = across.transpose(0, 1).contiguous().unsqueeze(3) * own
+    return Coarse(energy, towards), lift.reshape(T, SIDES * r, SIDES * SIDE)
 
 
 def missing(V: torch.Tensor) -> torch.Tensor:
@@ -148,24 +153,25 @@ def missing(V: torch.Tensor) -> torch.Tensor:
 def group_blocks(level: Coarse, groups: Groups) -> torch.Tensor:
     """Diagonal blocks of every group, (G, m r, m r), from those of its m members."""
     G, m, r = groups.count, groups.members, level.operator.shape[1]
-    operator, towards = level.operator.view(G, m, r, r), level.towards.view(SIDES, G, m, r, r)
-    block = operator.new_zeros((G, m, r, m, r))
-    for k in range(m):
-        block[:, k, :, k] = operator[:, k]
-    for a, b, side in groups.pairs:
-        block[:, a, :, b] = -towards[side, :, a]
-        block[:, b, :, a] = -towards[side, :, a].transpose(1, 2)
-    return block.view(G, m * r, m * r)
+    return picked(_entries(level), groups.inside).transpose(2, 3).reshape(G, m * r, m * r)
 
 
 def outward(level: Coarse, groups: Groups) -> torch.Tensor:
     """(G, slots r, m r): what the neighbours' unknowns, slot after slot, add to a group's residual, in row form."""
     G, m, r = groups.count, groups.members, level.operator.shape[1]
-    towards = level.towards.view(SIDES, G, m, r, r)
-    block = towards.new_zeros((G, len(groups.slots), r, m, r))
-    for slot, (member, side) in enumerate(groups.slots):
-        block[:, slot, :, member] = towards[side, :, member].transpose(1, 2)
-    return block.view(G, -1, m * r)
+    entries = -_entries(level).transpose(1, 2)
+    return picked(entries, groups.outside).transpose(2, 3).reshape(G, -1, m * r)
+
+
+def _entries(level: Coarse) -> torch.Tensor:
+    """(5 B + 1, r, r) all blocks of A^: its diagonal, those towards each side, and a zero."""
+    r = level.operator.shape[1]
+    return torch.cat((level.operator, -level.towards.view(-1, r, r), level.operator.new_zeros((1, r, r))))
+
+
+def picked(blocks: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """blocks[which], for whole blocks: indexing would copy them number by number."""
+    return blocks.index_select(0, which.view(-1)).view(*which.shape, *blocks.shape[1:])
 
 
 def coarsen(
@@ -177,35 +183,30 @@ def coarsen(
     """
     G, m, r = groups.count, groups.members, level.operator.shape[1]
     R = V.shape[1]
-    padded = torch.cat((V, V.new_zeros((1, R, m * r)))).view(G + 1, R, m, r)
-    lift = V.new_empty((G, SIDES, R, m * r))
-    for side, (first, last, far) in enumerate(groups.meeting):
-        across = padded[groups.around[side]][:, :, far].reshape(G, R, -1)
-        lift[:, side] = torch.bmm(across, off[:, first * r : last * r])
-    towards = V @ lift.permute(1, 0, 3, 2)  # (4, G, R, R)
-    return Coarse(V @ block @ V.transpose(1, 2) + missing(V), towards), lift.view(G, SIDES * R, m * r)
+    members = V.view(G, R, m, r).transpose(1, 2).reshape(G * m, R, r)
+    across = picked(torch.cat((members, V.new_zeros((1, R, r)))), groups.neighbour)  # (G, slots, R, r)
+    parts, first = [], 0
+    for sides, count in groups.runs:
+        last = first + sides * count
+        there = across[:, first:last].unflatten(1, (sides, count)).transpose(2, 3).reshape(sides * G, R, count * r)
+        here = off[:, first * r : last * r].reshape(sides * G, count * r, m * r)
+        parts.append(torch.bmm(there, here).view(G, sides * R, m * r))
+        first = last
+    lift = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+    towards = torch.bmm(V, lift.transpose(1, 2)).view(G, R, SIDES, R).permute(2, 0, 1, 3).contiguous()
+    return Coarse(V @ block @ V.transpose(1, 2) + missing(V), towards), lift
 
 
 def dense(level: Coarse, layout: Layout, constant: torch.Tensor | None) -> torch.Tensor:
-    """(A^ + shift)^-1 on the top level, (n, n) float64.
+    """A^ + shift on the top level, (n, n).
 
     constant: (T, r) the constant function, where it is in the null space; it is projected away afterwards, so there
     M may be 1 instead of 1 / shift, whose rounding would spoil the rest. None with an open top.
     """
     T, r, _ = level.operator.shape
-    whole = torch.zeros((T + 1, r, T + 1, r), dtype=torch.float64, device=level.operator.device)
-    blocks = torch.arange(T, device=whole.device)
-    operator = level.operator.double()
-    whole[blocks, :, blocks] = (operator + operator.transpose(1, 2)) / 2
-    for k, side in enumerate((EAST, NORTH)):
-        beyond = layout.top_neighbours[k]
-        towards = level.towards[side].double()
-        whole[blocks, :, beyond] = -towards
-        whole[beyond, :, blocks] = -towards.transpose(1, 2)
-    matrix = whole[:T, :, :T].reshape(T * r, T * r)
-    matrix = matrix + TOP_SHIFT * torch.eye(T * r, dtype=torch.float64, device=matrix.device)
+    matrix = picked(_entries(level), layout.top).transpose(1, 2).reshape(T * r, T * r)
+    matrix = (matrix + matrix.T) / 2 + TOP_SHIFT * torch.eye(T * r, dtype=matrix.dtype, device=matrix.device)
     if constant is not None:
-        c = constant.double().reshape(-1)
+        c = constant.reshape(-1)
         matrix = matrix + torch.outer(c, c) / (c @ c).clamp(min=1e-30)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky_ex(matrix).L)
-    return (inverse + inverse.T) / 2
+    return matrix

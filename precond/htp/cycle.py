@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 
+NUMBERS = ("inverse", "off", "down", "back", "lift")  # of a level; its places follow from the grid
 VISITS = 2  # of the levels above, by every level but the tiles': measured 9-11 iterations at any size, 12-16 with 1
 
 
@@ -54,10 +55,13 @@ class Cycle:
 
     def take(self, other: Cycle) -> None:
         """Copy the numbers of a cycle of the same shape into the tensors of this one."""
-        for own, new in zip(self.levels, other.levels):
-            for entry in fields(Level):
-                getattr(own, entry.name).copy_(getattr(new, entry.name))
-        self.top.copy_(other.top)
+        for wide in (True, False):  # one kernel for each kind of number
+            torch._foreach_copy_(self._numbers(wide), other._numbers(wide))
+
+    def _numbers(self, wide: bool) -> list[torch.Tensor]:
+        """All tensors that depend on the system, those in float64 or those in float32."""
+        values = [self.top, *(getattr(level, name) for level in self.levels for name in NUMBERS)]
+        return list({id(v): v for v in values if (v.dtype == torch.float64) == wide}.values())
 
     def __call__(self, r: torch.Tensor) -> torch.Tensor:
         """z = M r in tile order for p vectors, (T, p, 64) float32."""

@@ -181,7 +181,7 @@ def functions(about: Mapping[str, Any], weights: str | None) -> Sheet:
         M, M.polynomials
     )
     if weights != "":
-        pictures["continued from what the network makes of them"] = _continued(M, M.traces)
+        pictures["continued from what the network makes of them"] = _continued(M, M.proposed[0])
     wide, gap, top, line = 0.76, 0.06, 1.05, 0.3
     sheet = Sheet(["all"], "The functions of a tile", about, high=len(pictures) * (wide + line))
     sheet.axes["all"].remove()

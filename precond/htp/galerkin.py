@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
+from .. import capture
 from . import bases, blocks
 from .blocks import Cells
 from .cycle import VISITS, Cycle, Level
@@ -117,9 +118,10 @@ class Cache:
     def refresh(self, c: Cells, traces: torch.Tensor) -> Tiles:
         """The tiles' part for these cells and traces."""
         constants = self.constants
-        key = c.key()
-        if self.tiles is None or key.device.type == "cuda":
-            self.changed = key.shape[0]
+        recorded = capture.possible(traces.device)
+        key = self.key if recorded else c.key()
+        if self.tiles is None or recorded:
+            self.changed = c.root.shape[0]
             self.tiles = tiles(c, inverse(blocks.tile_blocks(c)), traces, constants, self.continued)
         else:
             moved = (key != self.key).any(1)
@@ -178,7 +180,8 @@ def cycle(
         levels.append(Level(block_inverse, constants.beyond[k], off, down, block_inverse, around, lift))
         coefficients = torch.bmm(U, within)
     constant = coefficients[:, :, 0] if c.closed else None
-    return Cycle(levels, blocks.dense(coarse, layout, constant), visits)
+    top = inverse(blocks.dense(coarse, layout, constant)[None])[0]
+    return Cycle(levels, top, visits)
 
 
 def _continued(
@@ -193,5 +196,5 @@ def _continued(
     G, r = groups.count, coefficients.shape[1]
     table = monomials if correction is None else monomials + correction.view(G, -1, r, r)
     padded = torch.cat((coefficients, coefficients.new_zeros((1, r, r))))
-    outside = (padded[groups.neighbour] @ table).view(G, -1, r)  # (G, slots r, r)
+    outside = (blocks.picked(padded, groups.neighbour) @ table).view(G, -1, r)  # (G, slots r, r)
     return outside.transpose(1, 2) @ off @ inverses

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from .. import capture
 from ..system import PoissonSystem
+from ..topology import Topology
 from . import blocks, galerkin
 from .cycle import VISITS, Cycle
 from .layout import CELLS, Layout
@@ -29,22 +31,38 @@ class Hierarchy:
         self.constants: galerkin.Constants | None = None
         self.cycle: Cycle | None = None
         self.scale = torch.empty(0)
+        self.algebra = capture.Repeated()
+        self.topology: Topology | None = None
+        self.pocket: torch.Tensor | None = None
 
     def setup(self, system: PoissonSystem) -> None:
-        """Invert the tiles that changed, continue their functions, and build the coarse operators."""
+        """Invert the tiles that changed, continue their functions, and build the coarse operators.
+
+        On CUDA all tiles are inverted, in a graph that is recorded when the same system comes a second time.
+        """
         constants = self.constants or self._allocate(system)
-        self.cells = blocks.cells(system, constants.layout)
-        made = self._cycle(constants)
-        if self.cycle is not None and system.device.type == "cuda":
-            self.cycle.take(made)  # a captured graph reads these tensors where they are
-            self.scale.copy_(self.cells.scale.view(-1))
-        else:
-            self.cycle, self.scale = made, self.cells.scale.view(-1)
+        if system.topology is not self.topology:
+            self.topology = system.topology
+            self.pocket = blocks.pockets(self.topology, constants.layout)
+        self._prepare(system, constants)
+        self.algebra(lambda: self._build(system, constants), system.device, system, self.pocket, system.open_top)
 
     def forget(self) -> None:
         """Start the next setup from nothing, as on a first frame."""
         if self.constants is not None:
             self.cache = galerkin.Cache(self.constants, self.continued)
+
+    def _prepare(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
+        """What is not done for every frame."""
+
+    def _build(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
+        self.cells = blocks.tiled(system, constants.layout, self.pocket)
+        made, scale = self._cycle(constants), self.cells.scale.view(-1)
+        if self.cycle is not None and capture.possible(system.device):
+            self.cycle.take(made)  # the solver's graph reads these tensors where they are
+            self.scale.copy_(scale)
+        else:
+            self.cycle, self.scale = made, scale
 
     def _cycle(self, constants: galerkin.Constants) -> Cycle:
         tiles = self.cache.refresh(self.cells, self.polynomials)

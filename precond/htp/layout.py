@@ -17,24 +17,33 @@ class Groups:
     """One coarsening of a (tiles_y, tiles_x) array of blocks into groups of (fy, fx) of them.
 
     slots: ((member, side), ...) every outward side of every member, side after side.
+    member: (slots,) int64: the first of each.
     neighbour: (groups, slots) int64: the block beyond it, or `blocks` (a zero) beyond the grid.
-    pairs: ((a, b, side), ...) members a and b that touch inside the group, b on that side (1 east or 3 north) of a.
-    meeting: for each side (first slot, last slot + 1, members of the next group that these slots touch).
+    inside: (groups, members, members) int64: which of A's blocks couples two members. Counted are the diagonal blocks,
+    then those towards each side in turn, then a zero (`blocks._entries`).
+    outside: (groups, slots, members) int64: likewise, which block couples a member to what lies beyond a slot.
     around: (4, groups) int64: the group beyond each side, or `groups` beyond the grid.
     """
 
     shape: tuple[int, int]  # of the groups
     factors: tuple[int, int]
     slots: tuple[tuple[int, int], ...]
+    member: torch.Tensor
     neighbour: torch.Tensor
-    pairs: tuple[tuple[int, int, int], ...]
-    meeting: tuple[tuple[int, int, list[int]], ...]
+    inside: torch.Tensor
+    outside: torch.Tensor
     around: torch.Tensor
 
     @property
     def count(self) -> int:
         """Number of groups."""
         return self.shape[0] * self.shape[1]
+
+    @property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """((sides, slots on each), ...): consecutive sides with equally many slots."""
+        fy, fx = self.factors
+        return ((SIDES, fy),) if fy == fx else ((2, fy), (2, fx))
 
     @property
     def members(self) -> int:
@@ -49,6 +58,7 @@ class Layout:
     tiles: (ty, tx);  blocks[k]: (ny, nx) of the blocks on level k, level 0 the tiles;  groups[k]: from blocks[k] on.
     tile_grid: (ty, tx) int64, the tiles' numbers.
     cell: (T, 64) int64, place of a tile's cell in the row-major grid, or ny * nx for a padding cell.
+    top: (blocks, blocks) int64: as `Groups.inside`, of all blocks of the last level.
     place: (ny * nx,) int64, the inverse: place of a cell in tile order.
     rim: (32,) the tile's cells along its four sides, 8 each (a corner turns up twice).
     opposite: (4, T, 8) int64: the same cells as places in an array of rims (T, 32), or T * 32.
@@ -65,7 +75,7 @@ class Layout:
         self.groups = [_groups(numbers[k], numbers[k + 1], factors[k], device) for k in range(len(factors))]
         self._cells(numbers[0], device)
         self.tile_grid = numbers[0]
-        self.top_neighbours = _next(numbers[-1]).to(device)
+        self.top = _entries(_around(numbers[-1])).to(device)
         self.tile_neighbours = _around(numbers[0]).to(device)
 
     def _cells(self, number: torch.Tensor, device: torch.device) -> None:
@@ -135,9 +145,15 @@ def _around(number: torch.Tensor) -> torch.Tensor:
     return around
 
 
-def _next(number: torch.Tensor) -> torch.Tensor:
-    """(2, blocks): the block east and north of each."""
-    return _around(number)[[1, 3]]
+def _entries(around: torch.Tensor) -> torch.Tensor:
+    """(blocks, blocks) int64: which of A's blocks couples one to another; around: as from `_around`."""
+    count = around.shape[1]
+    table = torch.full((count + 1, count + 1), (1 + SIDES) * count)
+    own = torch.arange(count)
+    table[own, own] = own
+    for side in range(SIDES):
+        table[own, around[side]] = (1 + side) * count + own
+    return table[:count, :count].contiguous()
 
 
 def _groups(number: torch.Tensor, of_groups: torch.Tensor, factors: tuple[int, int], device: torch.device) -> Groups:
@@ -150,17 +166,26 @@ def _groups(number: torch.Tensor, of_groups: torch.Tensor, factors: tuple[int, i
         [m for m, (y, _) in enumerate(members) if y == fy - 1],
     )
     slots = [(m, side) for side in range(SIDES) for m in edges[side]]
-    ends = [0, fy, 2 * fy, 2 * fy + fx, 2 * fy + 2 * fx]
-    pairs = [(m, m + step, side) for side, step in ((1, 1), (3, fx)) for m in range(fy * fx) if m not in edges[side]]
     around = _around(number)
     first = torch.arange(of_groups.numel()) * fy * fx
     neighbour = torch.stack([around[side, first + m] for m, side in slots], dim=1)
+    blocks = number.numel()
+    inside = torch.full((len(first), fy * fx, fy * fx), (1 + SIDES) * blocks)
+    outside = torch.full((len(first), len(slots), fy * fx), (1 + SIDES) * blocks)
+    for m in range(fy * fx):
+        inside[:, m, m] = first + m
+        for side, step in enumerate((-1, 1, -fx, fx)):
+            if m not in edges[side]:
+                inside[:, m, m + step] = (1 + side) * blocks + first + m
+    for slot, (m, side) in enumerate(slots):
+        outside[:, slot, m] = (1 + side) * blocks + first + m
     return Groups(
         shape=(of_groups.shape[0], of_groups.shape[1]),
         factors=factors,
+        member=torch.tensor([m for m, _ in slots], device=device),
         neighbour=neighbour.to(device),
         slots=tuple(slots),
-        pairs=tuple(pairs),
-        meeting=tuple((ends[side], ends[side + 1], edges[side ^ 1]) for side in range(SIDES)),
+        inside=inside.to(device),
+        outside=outside.to(device),
         around=_around(of_groups).to(device),
     )

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from .. import capture
 from .. import weights as files
 from ..system import PoissonSystem
-from . import galerkin
+from . import blocks, galerkin
 from .cycle import Cycle
 from .hierarchy import FUNCTIONS, Hierarchy
 from .network import Config, Network, Places
@@ -78,6 +79,8 @@ class Htp(Hierarchy):
         self.every = every
         self.inference_ms = 0.0
         self.places: Places | None = None
+        self.proposal = capture.Repeated()
+        self.proposed: list[torch.Tensor] = []  # traces, corrections level by level
         self.forget()
 
     def forget(self) -> None:
@@ -94,26 +97,34 @@ class Htp(Hierarchy):
         """Told after every solve how many iterations it took."""
         self.counts.append(iterations)
 
-    def _cycle(self, constants: galerkin.Constants) -> Cycle:
+    def _prepare(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
         self.inference_ms = 0.0
         if self.age >= self.every or self._extra() > EXTRA:
-            self._propose(constants)
+            start = _now(system.device)
+            self.proposal(lambda: self._propose(system, constants), system.device, system, self.pocket, system.open_top)
+            self.inference_ms = 1000 * (_now(system.device) - start)
             self.age = 0
             self.counts.clear()
         self.age += 1
-        tiles = self.cache.refresh(self.cells, self.traces)
-        return galerkin.cycle(self.cells, tiles, constants, self.corrections)
+
+    def _propose(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
+        with torch.no_grad():
+            traces, corrections = self.network(
+                blocks.tiled(system, constants.layout, self.pocket), constants.layout, self.places
+            )
+        proposed = [self.polynomials + traces, *corrections]
+        if self.proposed and capture.possible(system.device):
+            torch._foreach_copy_(self.proposed, proposed)  # what was recorded reads these tensors where they are
+        else:
+            self.proposed = proposed
+
+    def _cycle(self, constants: galerkin.Constants) -> Cycle:
+        traces, *corrections = self.proposed
+        return galerkin.cycle(self.cells, self.cache.refresh(self.cells, traces), constants, corrections)
 
     def _extra(self) -> int:
         """Iterations since the network ran beyond the fewest right after it."""
         return sum(self.counts) - len(self.counts) * min(self.counts[:FIRST], default=0)
-
-    def _propose(self, constants: galerkin.Constants) -> None:
-        start = _now(self.cells.root.device)
-        with torch.no_grad():
-            traces, self.corrections = self.network(self.cells, constants.layout, self.places)
-        self.traces = self.polynomials + traces
-        self.inference_ms = 1000 * (_now(self.cells.root.device) - start)
 
     def _allocate(self, system: PoissonSystem) -> galerkin.Constants:
         constants = super()._allocate(system)

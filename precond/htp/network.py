@@ -185,8 +185,7 @@ class Network(nn.Module):
             G, m = groups.count, groups.members
             whole = block.view(G, m, d).mean(1)
             padded = torch.cat((block, block.new_zeros((1, d))))
-            member = torch.tensor([member for member, _ in groups.slots], device=x.device)
-            own = block.view(G, m, d)[:, member]  # (G, slots, d)
+            own = block.view(G, m, d)[:, groups.member]  # (G, slots, d)
             of = torch.stack([self.slot[side, k % 2] for k, (_, side) in enumerate(groups.slots)])
             told = torch.cat((own + of, padded[groups.neighbour], whole[:, None].expand_as(own)), 2)
             delta = self.groups(told).view(G, -1, r, r - 1)

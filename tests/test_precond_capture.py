@@ -1,0 +1,146 @@
+"""Recorded work, on a stand-in for CUDA graphs that runs anywhere: replaying gives what computing anew gives."""
+
+import numpy as np
+import pytest
+import tape
+import torch
+
+import precond
+from precond import PoissonSystem, Solver, Status, capture, problems, registry
+from precond.htp.method import EVERY
+
+SIMPLE = ["none", "jacobi", "dilu", "multigrid", "dct", "nystrom-16", "spai-static"]
+RECORDED = ["hierarchy", "polynomials", "htp"]  # their set-up is recorded too
+
+
+@pytest.fixture
+def tapes(monkeypatch):
+    """Everything recorded in the test, in order."""
+    made = []
+
+    def record(work, device):
+        made.append(tape.record(work, device))
+        return made[-1]
+
+    monkeypatch.setattr(capture, "possible", lambda device: True)
+    monkeypatch.setattr(capture, "record", record)
+    return made
+
+
+def moving(count, cells=2048, solids=True):
+    """One system whose coefficients change, and copies of what it was."""
+    system, b = problems.frame("blobs", cells, 0, contrast=100, solids=solids)
+    rng = np.random.default_rng(1)
+    for _ in range(count):
+        yield system, b
+        density = torch.from_numpy(problems.density("blobs", system.shape, rng, 100))
+        system.copy_from(PoissonSystem.from_density(density, solid=system.solid))
+
+
+def anew(name, system, b, **options):
+    """The solution of a solver that has seen nothing else, without any recording."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(capture, "possible", lambda device: False)
+        return Solver(name, system, fallback=(), **options).solve(system, b)
+
+
+def assert_same(found, expected):
+    assert found.status is expected.status is Status.CONVERGED
+    assert abs(found.iterations - expected.iterations) <= 0.02 * expected.iterations
+    torch.testing.assert_close(found.x, expected.x, rtol=0, atol=1e-6 * float(expected.x.abs().max()))
+
+
+@pytest.mark.parametrize("name", SIMPLE + RECORDED)
+def test_replayed_solves_agree_with_fresh_ones(name, tapes):
+    solver = None
+    for system, b in moving(5):
+        solver = solver or Solver(name, system, fallback=())
+        solver.forget()  # the network too looks at each frame
+        assert_same(solver.solve(system, b), anew(name, system, b))
+    setups = {"htp": 2}.get(name, 1) if name in RECORDED else 0
+    assert len(tapes) == 1 + setups
+    assert all(t.replays >= 3 for t in tapes)
+
+
+def test_the_network_is_replayed_only_when_it_is_due(tapes):
+    system, b = problems.frame("blobs", 1024, 0, contrast=100)
+    solver = Solver("htp", system)
+    busy = [solver.solve(system, b).inference_ms > 0 for _ in range(3 * EVERY)]
+    assert [k for k, ran in enumerate(busy) if ran] == [0, EVERY, 2 * EVERY]
+    solves, algebra, network = sorted(tapes, key=lambda t: -t.replays)
+    assert (solves.replays, algebra.replays, network.replays) > (3 * EVERY, 3 * EVERY - 2, 1)
+    assert network.replays == 2
+
+
+def test_walls_are_followed(tapes):
+    """A wall that moves changes regions, which are asked for outside of the recording."""
+    system, b = problems.frame("blobs", 1024, 0, contrast=100)
+    density = problems.density("blobs", system.shape, 0, 100)
+    solver = Solver("htp", system, fallback=())
+    for box in (None, None, None, (4, 6), (4, 6), (4, 6), (9, 2), (9, 2), (9, 2), None, None):
+        solid = np.zeros(system.shape, dtype=bool)
+        if box is not None:  # a pocket of one tile: closed, with a constant of its own
+            y, x = box
+            solid[y : y + 6, x : x + 6] = True
+            solid[y + 2 : y + 4, x + 2 : x + 4] = False
+        system.copy_from(PoissonSystem.from_density(density, solid=solid))
+        found = solver.solve(system, b)
+        assert found.status is Status.CONVERGED
+        assert abs(found.iterations - anew("htp", system, b).iterations) <= 1
+
+
+def test_an_open_top_is_followed(tapes):
+    density = problems.density("blobs", (32, 32), 0, 100)
+    b = np.random.default_rng(0).standard_normal((32, 32))
+    system = PoissonSystem.from_density(density)
+    solver = Solver("hierarchy", system, fallback=())
+    for top in (False, False, False, True, True, True, False, False):
+        system.copy_from(PoissonSystem.from_density(density, open_top=top))
+        assert_same(solver.solve(system, b), anew("hierarchy", system, b))
+
+
+def test_what_cannot_be_recorded_is_said_and_done_kernel_by_kernel(monkeypatch):
+    def refuse(work, device):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    system, b = problems.frame("blobs", 1024, 0)
+    monkeypatch.setattr(capture, "possible", lambda device: True)
+    monkeypatch.setattr(capture, "record", refuse)
+    M = registry.entry("hierarchy").factory()
+    M.setup(system)
+    with pytest.warns(UserWarning, match="kernel by kernel.*not permitted"):
+        M.setup(system)
+    M.setup(system)
+    assert M.algebra.refused == "operation not permitted when stream is capturing"
+    r, out, expected = (torch.zeros(system.shape, dtype=torch.float64) for _ in range(3))
+    r.copy_(b)
+    M.apply(r, out)
+    monkeypatch.setattr(capture, "possible", lambda device: False)
+    other = registry.entry("hierarchy").factory()
+    other.setup(system)
+    other.apply(r, expected)
+    torch.testing.assert_close(out, expected)
+
+
+def test_waiting_for_the_device_is_noticed():
+    """Of the stand-in itself: what it is there for."""
+    x = torch.ones(3)
+    for work in (lambda: float(x.sum()), lambda: torch.tensor([1.0]), lambda: x[x > 0], lambda: torch.equal(x, x)):
+        with pytest.raises(RuntimeError, match="capturing"):
+            tape.record(work, x.device)
+    total = torch.zeros(())
+    recorded = tape.record(lambda: total.add_((2 * x).sum()), x.device)
+    x.fill_(5.0)
+    total.zero_()
+    recorded.replay()
+    assert total == 30
+
+
+def test_precond_has_no_other_way_to_record():
+    """Or this file would not see it."""
+    folder = capture.__file__.rsplit("/", 1)[0]
+    from pathlib import Path
+
+    users = [path.name for path in Path(folder).rglob("*.py") if "CUDAGraph(" in path.read_text()]
+    assert users == ["capture.py"]
+    assert precond.names()
