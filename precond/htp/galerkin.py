@@ -12,6 +12,7 @@ from .blocks import Cells
 from .cycle import VISITS, Cycle, Level
 from .layout import CELLS, SIDE, Groups, Layout
 
+HALF = 16  # blocks below twice this go to LAPACK whole
 STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # (row, column) to the neighbour on each side
 
 
@@ -44,14 +45,31 @@ def _unknowns(blocks: torch.Tensor, r: int, count: int | None = None) -> torch.T
 
 
 def inverse(block: torch.Tensor) -> torch.Tensor:
-    """Inverses of symmetric positive definite blocks (B, n, n), exactly symmetric."""
+    """Inverses of symmetric positive definite blocks (B, n, n), symmetric to rounding."""
     L = torch.linalg.cholesky_ex(block).L
-    if block.requires_grad or block.device.type == "cuda":  # what differentiates, and what a graph may capture
+    if block.requires_grad or block.device.type == "cuda":  # what differentiates, and what a graph may hold
         identity = torch.eye(block.shape[1], dtype=block.dtype, device=block.device)
         half = torch.linalg.solve_triangular(L, identity.expand_as(block), upper=False)
         return half.transpose(1, 2) @ half
-    found = torch.cholesky_inverse(L)
-    return (found + found.transpose(1, 2)) / 2
+    return torch.cholesky_inverse(L)
+
+
+def inverse_by_halves(block: torch.Tensor) -> torch.Tensor:
+    """`inverse` of many blocks on the CPU, mostly by products: two thirds of LAPACK's time for 150 blocks of 64.
+
+    What becomes of a block must not depend on how many there are, or a run continued from a file would differ.
+    """
+    h = block.shape[1] // 2
+    if h < HALF or block.device.type == "cuda":
+        return inverse(block)
+    upper, across = inverse_by_halves(block[:, :h, :h]), block[:, :h, h:]
+    through = torch.bmm(upper, across)
+    lower = inverse_by_halves(torch.baddbmm(block[:, h:, h:], across.transpose(1, 2), through, alpha=-1))
+    whole, side = torch.empty_like(block), torch.bmm(through, lower)
+    torch.baddbmm(upper, side, through.transpose(1, 2), out=whole[:, :h, :h])
+    torch.neg(side, out=whole[:, :h, h:])
+    whole[:, h:, :h], whole[:, h:, h:] = whole[:, :h, h:].transpose(1, 2), lower
+    return whole
 
 
 @dataclass(frozen=True)
@@ -122,7 +140,7 @@ class Cache:
         key = self.key if recorded else c.key()
         if self.tiles is None or recorded:
             self.changed = c.root.shape[0]
-            self.tiles = tiles(c, inverse(blocks.tile_blocks(c)), traces, constants, self.continued)
+            self.tiles = tiles(c, inverse_by_halves(blocks.tile_blocks(c)), traces, constants, self.continued)
         else:
             moved = (key != self.key).any(1)
             self.changed = int(moved.sum())
@@ -130,7 +148,7 @@ class Cache:
             if self.changed:
                 which = moved.nonzero().view(-1)
                 part = c.of(which)
-                self.tiles.inverse[which] = inverse(blocks.tile_blocks(part))
+                self.tiles.inverse[which] = inverse_by_halves(blocks.tile_blocks(part))
                 if not other:
                     own = traces if traces.shape[0] == 1 else traces[which]
                     fresh = tiles(part, self.tiles.inverse[which], own, constants, self.continued)

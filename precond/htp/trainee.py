@@ -96,7 +96,7 @@ def prepared(system: PoissonSystem, grids: Grids) -> Frame:
     """The system with everything that no network has a part in."""
     constants, places = grids.of(system.shape)
     cells = blocks.cells(system, constants.layout)
-    return Frame(cells, galerkin.inverse(blocks.tile_blocks(cells)), constants, places)
+    return Frame(cells, galerkin.inverse_by_halves(blocks.tile_blocks(cells)), constants, places)
 
 
 def cycle_of(network: Network, frame: Frame) -> Callable[[torch.Tensor], torch.Tensor]:
