@@ -1,6 +1,6 @@
 # make run    start the program (without a display: render a short comparison to out/demo.mp4 and print its table)
 # make test   the whole test suite          make lint   ruff and mypy
-# make bench  every result in assets/bench, some 10 minutes: see the table there for the single commands
+# make bench  every result in assets/bench, some 40 minutes: see the table there for the single commands
 # make pictures  the moving pictures of README, some 10 minutes
 # make cuda   on a machine with a CUDA device: the solvers' tests, then the benchmark with every method captured
 # Everything is installed into .venv on first use.
@@ -36,10 +36,12 @@ bench: $(READY)
 	$(BENCH) --paper --methods none,jacobi,dilu --json out/bench/paper.json
 	$(BENCH) --paper --sizes 1024 --json out/bench/paper-htp-1024.json
 	$(BENCH) --sizes 1024,2048,4096,8192,16384 --json out/bench/barrier.json --plot out/bench/barrier
+	$(BENCH) --sizes 65536,262144 --methods multigrid,hierarchy,htp --json out/bench/barrier-large.json
 	$(BENCH) --suite kinds --json out/bench/kinds.json --plot out/bench/kinds
 	$(BENCH) --suite sizes --json out/bench/sizes.json --plot out/bench/sizes
 	$(BENCH) --suite outside --json out/bench/outside.json
 	$(BENCH) --suite ablations --json out/bench/ablations.json
+	$(BENCH) --suite generalisation --json out/bench/generalisation.json --plot out/bench/generalisation
 	for scene in dam-break rising-bubble; do \
 		$(BENCH) --in-loop $$scene --rtol 1e-6 --json out/bench/in-loop-$$scene.json || exit 1; \
 	done
@@ -63,7 +65,7 @@ cuda: $(READY)
 	@mkdir -p out/cuda
 	$(PY) -m pytest tests/test_precond_*.py
 	$(BENCH) --device cuda --paper --methods none,jacobi,dilu --json out/cuda/paper.json
-	$(BENCH) --device cuda --sizes 1024,2048,4096,8192,16384 --methods none,jacobi,dilu,multigrid,hierarchy,htp,dct \
+	$(BENCH) --device cuda --sizes 1024,2048,4096,8192,16384 --methods none,jacobi,dilu,spai,multigrid,hierarchy,htp,dct \
 		--json out/cuda/barrier.json --plot out/cuda/barrier
 	$(BENCH) --device cuda --in-loop dam-break --rtol 1e-6 --methods jacobi,dilu,multigrid,hierarchy,htp \
 		--json out/cuda/in-loop.json

@@ -294,6 +294,16 @@ BUDGETS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["blobs", "barrier"])
+def test_among_solids_no_more_iterations_than_ruge_stueben(kind):
+    taken = {"htp": [], "amg-rs": []}
+    for seed in range(900, 905):
+        system, b = problems.frame(kind, 4096, seed, contrast=100, solids=True)
+        for name, counts in taken.items():
+            counts.append(Solver(name, system, fallback=()).solve(system, b, rtol=1e-8).iterations)
+    assert sum(taken["htp"]) <= sum(taken["amg-rs"]) + 1
+
+
 @pytest.mark.parametrize(("name", "kind", "cells", "budget"), BUDGETS)
 def test_iterations_stay_within_their_budget(name, kind, cells, budget):
     if name == "htp" and not TRAINED:

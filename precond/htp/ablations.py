@@ -51,8 +51,8 @@ def variants() -> dict[str, Callable[[], Any]]:
     found: dict[str, Callable[[], Any]] = {
         "hierarchy-r4": varied(Hierarchy, functions=4),
         "hierarchy-r6": varied(Hierarchy, functions=6),
-        "hierarchy-v": varied(Hierarchy, visits=1),
-        "hierarchy-w3": varied(Hierarchy, visits=3),
+        "hierarchy-v": varied(Hierarchy, visits=(1, 1)),
+        "hierarchy-w3": varied(Hierarchy, visits=(1, 3)),
         "additive": Additive,
     }
     for preset in ("short", "no-highways", "cosine", "sai"):

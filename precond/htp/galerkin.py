@@ -166,12 +166,12 @@ def cycle(
     constants: Constants,
     corrections: list[torch.Tensor] | None = None,
     continued: bool = True,
-    visits: int = VISITS,
+    visits: tuple[int, ...] = VISITS,
 ) -> Cycle:
     """The cycle over the tiles.
 
     corrections[k]: (G, slots r, r), added to the monomials that a group's functions have around it, in the monomials
-    of the blocks there; None: nothing is added.  continued: as in `tiles`.
+    of the blocks there; None: nothing is added.  continued: as in `tiles`.  visits: see cycle.VISITS.
     """
     layout, r = constants.layout, constants.functions
     coarse, lift = blocks.coarse_from_tiles(t.functions, t.energy, c, layout)

@@ -8,7 +8,7 @@ from .. import capture
 from ..system import PoissonSystem
 from ..topology import Topology
 from . import blocks, galerkin
-from .cycle import VISITS, Cycle
+from .cycle import VISITS, VISITS_AMONG_SOLIDS, Cycle
 from .layout import CELLS, Layout
 
 FUNCTIONS = 8  # per tile and group: 6 take 2-4 iterations more, 4 take twice as many
@@ -25,7 +25,7 @@ class Hierarchy:
 
     capturable = True
     continued = True
-    functions, visits = FUNCTIONS, VISITS
+    functions, visits, visits_among_solids = FUNCTIONS, VISITS, VISITS_AMONG_SOLIDS
 
     def __init__(self) -> None:
         self.constants: galerkin.Constants | None = None
@@ -34,6 +34,7 @@ class Hierarchy:
         self.algebra = capture.Repeated()
         self.topology: Topology | None = None
         self.pocket: torch.Tensor | None = None
+        self.visiting: tuple[int, ...] = self.visits
 
     def setup(self, system: PoissonSystem) -> None:
         """Invert the tiles that changed, continue their functions, and build the coarse operators.
@@ -44,8 +45,10 @@ class Hierarchy:
         if system.topology is not self.topology:
             self.topology = system.topology
             self.pocket = blocks.pockets(self.topology, constants.layout)
+            self.visiting = self.visits_among_solids if bool(system.solid.any()) else self.visits
         self._prepare(system, constants)
-        self.algebra(lambda: self._build(system, constants), system.device, system, self.pocket, system.open_top)
+        inputs = system, self.pocket, system.open_top, self.visiting
+        self.algebra(lambda: self._build(system, constants), system.device, *inputs)
 
     def forget(self) -> None:
         """Start the next setup from nothing, as on a first frame."""
@@ -66,7 +69,7 @@ class Hierarchy:
 
     def _cycle(self, constants: galerkin.Constants) -> Cycle:
         tiles = self.cache.refresh(self.cells, self.polynomials)
-        return galerkin.cycle(self.cells, tiles, constants, continued=self.continued, visits=self.visits)
+        return galerkin.cycle(self.cells, tiles, constants, continued=self.continued, visits=self.visiting)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
         """out = M r, shape (ny, nx), float64."""

@@ -120,7 +120,8 @@ class Htp(Hierarchy):
 
     def _cycle(self, constants: galerkin.Constants) -> Cycle:
         traces, *corrections = self.proposed
-        return galerkin.cycle(self.cells, self.cache.refresh(self.cells, traces), constants, corrections)
+        tiles = self.cache.refresh(self.cells, traces)
+        return galerkin.cycle(self.cells, tiles, constants, corrections, visits=self.visiting)
 
     def _extra(self) -> int:
         """Iterations since the network ran beyond the fewest right after it."""
