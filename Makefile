@@ -56,6 +56,8 @@ pictures: $(READY)
 	$(PY) -m app --headless --scene dam-break --compare htp,jacobi,dilu,multigrid --frames 60 \
 		--record out/same.mp4 --json out/same.json
 	cp out/same.png $(PICTURES)/same.png
+	$(PY) -m app --headless --scene drop-splash --frames 90 --record out/window.mp4
+	$(PY) -m app.animate out/window.mp4 $(PICTURES)/window.png --width 1280
 	for scene in lava-lamp drop-splash pour emulsion sinking-blob rayleigh-taylor; do \
 		$(PY) -m app --headless --scene $$scene --frames 300 --record out/$$scene.mp4 && \
 		$(PY) -m app.animate out/$$scene.mp4 $(PICTURES)/$$scene.webp --width 400 || exit 1; \

@@ -120,6 +120,7 @@ class Drawn(Logged):
         """Forgets strokes that no frame has used, and lets go of the wall that is being dragged where it is."""
         with self._input("discard", {}):
             self._forget_strokes()
+            self.solve.renew()  # as after the frame that broke off
 
     @property
     def start(self) -> Scene:

@@ -74,7 +74,9 @@ class Panel:
         racing = self._worker.comparing.mode == "race"
         imgui.set_next_item_width(0.55 * imgui.get_content_region_avail().x)
         imgui.begin_disabled(racing)  # every pane has its own
-        opened = imgui.begin_combo("##preconditioner", choice.precond)
+        board = snapshot.board if racing else None
+        shown = f"first pane: {board.standings[0].precond}" if board else choice.precond
+        opened = imgui.begin_combo("##preconditioner", shown)
         mark(self._state, "preconditioner")
         if opened:
             for name, reason in self._reasons.items():
@@ -85,7 +87,8 @@ class Panel:
                     tip(reason)
             imgui.end_combo()
         else:
-            tip("Every pane has its own." if racing else "The preconditioner: switch it while the fluid flows.")
+            alone = "The preconditioner: switch it while the fluid flows."
+            tip("Every pane has its own; numbers and plots below are the first one's." if racing else alone)
         imgui.end_disabled()  # after the list: within it ImGui ends the program
         imgui.same_line()
         imgui.set_next_item_width(-1)

@@ -63,6 +63,7 @@ class Session(Drawn):
             log.write(start_line(*place, solve, self.settings, seed, threads, saved))
 
     def _build(self, scene: Scene, grid: tuple[int, int] | None) -> sim.Simulation:
+        self.solve.recall({})
         return sim.Simulation(
             scene, grid, solve=self.solve, device=self._device, seed=self._seed, threads=self._threads
         )
@@ -104,6 +105,7 @@ class Session(Drawn):
             frame = self._advance()
         except BaseException:
             self._forget_strokes()  # or what broke the frame would break the next one too
+            self.solve.renew()
             self._write("discard", {})
             raise
         if self.total is not None:
@@ -244,7 +246,7 @@ class Session(Drawn):
     def save(self, path: Path) -> None:
         """Writes the state to a file. Raises OSError."""
         self._settle(finish=True)
-        state.save(path, self.simulation.state())
+        state.save(path, {**self.simulation.state(), **self.solve.memory()})
 
     def load(self, path: Path) -> None:
         """Continues from a state file, whatever scene it is of."""
@@ -257,6 +259,7 @@ class Session(Drawn):
             simulation.restore(dict(saved.arrays))
         except ValueError as error:
             raise ValueError(f"state file {saved.file!r} cannot be used: {error}") from None
+        self.solve.recall(saved.arrays)
         return simulation
 
     def _check_count(self, phases: int) -> None:

@@ -59,8 +59,6 @@ class Shadows:
         self.seconds = 0.0
         for shadow in self._shadows.values():
             shadow.solutions = []
-            if shadow.solver is not None:
-                shadow.solver.renew()
 
     def end_frame(self) -> None:
         """Counts the frame's solutions."""

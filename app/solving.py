@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 import precond
 from app.shadow import Shadows
 from precond.htp import anatomy
 from precond.registry import entry
+
+MEMORY = "solver"  # what names of arrays in a state file begin with
 
 
 class Cancelled(Exception):
@@ -49,6 +53,7 @@ class PressureSolve:
         self._solvers: dict[str, precond.Solver] = {}
         self._system: precond.PoissonSystem | None = None
         self._last = choice.precond  # a name that has worked
+        self._recalled: dict[str, dict[str, np.ndarray]] = {}
 
     def __call__(self, system: precond.PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> precond.Solution:
         if self.cancelled.is_set():
@@ -79,11 +84,28 @@ class PressureSolve:
         return PressureSolve(Choice(precond, self.choice.tol), self._device, self.weights, self.cancelled)
 
     def begin_frame(self) -> None:
-        """Run networks in the next solve, so that a run continued from here does what an uninterrupted one does."""
+        """The solves that follow are of another output frame."""
         self.used = []
         self.shadows.begin_frame()
+
+    def renew(self) -> None:
+        """Run networks in the next solve: what follows must not depend on the solves of a frame that broke off."""
         for solver in self._solvers.values():
             solver.renew()
+
+    def memory(self) -> dict[str, np.ndarray]:
+        """What the methods in use remember, for a state file: a run continued from it takes the same iterations."""
+        kept = {**self._recalled, **{name: solver.memory() for name, solver in self._solvers.items()}}
+        return {f"{MEMORY}/{name}/{key}": array for name, arrays in kept.items() for key, array in arrays.items()}
+
+    def recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Has the solvers of the system that comes next go on with what a state file holds."""
+        self._recalled = {}
+        for name, array in arrays.items():
+            start, _, rest = name.partition("/")
+            method, _, key = rest.partition("/")
+            if start == MEMORY:
+                self._recalled.setdefault(method, {})[key] = array
 
     def forget(self) -> None:
         """Let every solver start its next set-up from nothing, as on a first frame."""
@@ -115,5 +137,7 @@ class PressureSolve:
         if name not in self._solvers:
             weights = self.weights if entry(name).takes_weights else None
             self._solvers[name] = precond.Solver(name, system, device=self._device, weights=weights)
+            if name in self._recalled:
+                self._solvers[name].recall(self._recalled.pop(name))
         self._last = name
         return self._solvers[name]

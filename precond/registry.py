@@ -13,8 +13,9 @@ Set `flexible = True` on the class if M is not quite linear, or changes between 
 network that normalises its input): the solver then uses flexible conjugate gradients. It must still be near to one
 symmetric positive definite map.
 
-Three more are optional: observe(iterations) is called after every solve, renew() asks to run networks in the next
-setup, forget() to start it from nothing, as on a first frame.
+More are optional: observe(iterations) is called after every solve, renew() asks to run networks in the next setup,
+forget() to start it from nothing, as on a first frame. A method that remembers something from one solve to the next
+gives it out by memory() and takes it back by recall(arrays): see remembered.py.
 
 Set `capturable = True` on the class if apply neither waits for the device nor allocates outside torch, so that a GPU
 may replay it from a CUDA graph.

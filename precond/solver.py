@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -208,6 +208,17 @@ class Solver:
         for M in self._methods.values():
             if hasattr(M, "renew"):
                 M.renew()
+
+    def memory(self) -> dict[str, np.ndarray]:
+        """What the preconditioner remembers between solves, as arrays for `recall`; most remember nothing."""
+        M = self._methods.get(self.acting)
+        return dict(M.memory()) if M is not None and hasattr(M, "memory") else {}
+
+    def recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on as the solver whose `memory` this is; before the first solve. What does not fit is ignored."""
+        M = self._method(self.acting)
+        if hasattr(M, "recall"):
+            M.recall(arrays)
 
     def forget(self) -> None:
         """Let every preconditioner start its next setup from nothing, as on a first frame: for honest cold timings."""

@@ -61,7 +61,7 @@ def test_json_has_the_documented_keys_and_sane_numbers(tmp_path, capsys):
     assert sorted(tmp_path.iterdir()) == [out]
 
 
-@pytest.mark.parametrize("method", ["multigrid", "htp", "hierarchy"])
+@pytest.mark.parametrize("method", ["multigrid", "htp", "hierarchy", "spai"])
 def test_a_saved_state_continues_bit_for_bit(method, tmp_path):
     file = tmp_path / "state.npz"
     first = session(precond=method)
@@ -69,6 +69,10 @@ def test_a_saved_state_continues_bit_for_bit(method, tmp_path):
         first.step()
     first.save(file)
     expected = first.step()
+    if method in ("htp", "spai"):
+        ages = [int(array) for name, array in state.load(file).arrays.items() if name == f"solver/{method}/age"]
+        assert len(ages) == 1, "what the network said is not in the file"
+        assert ages[0] > 0
     saved = state.load(file)
     assert saved.scene == load("dam-break")
     assert saved.grid.shape == GRID

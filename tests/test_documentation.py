@@ -101,7 +101,7 @@ def understood(program: str, arguments: list[str]) -> None:
         assert given.preset is None or given.preset in learner.presets
         return
     elif program == "app.animate":
-        assert [Path(name).suffix for name in arguments[:2]] == [".mp4", ".webp"]
+        assert [Path(name).suffix for name in arguments[:2]] in ([".mp4", ".webp"], [".mp4", ".png"])
         return
     elif program == "precond.htp.explain":
         from precond.htp.explain import options

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from .. import capture
+from .. import capture, remembered
 from .. import weights as files
 from ..system import PoissonSystem
 from . import blocks, galerkin
@@ -81,6 +82,7 @@ class Htp(Hierarchy):
         self.places: Places | None = None
         self.proposal = capture.Repeated()
         self.proposed: list[torch.Tensor] = []  # traces, corrections level by level
+        self.recalled: remembered.Arrays = {}
         self.forget()
 
     def forget(self) -> None:
@@ -92,6 +94,17 @@ class Htp(Hierarchy):
     def renew(self) -> None:
         """Run the network in the next setup, whatever its age."""
         self.age = self.every
+
+    def memory(self) -> dict[str, np.ndarray]:
+        """What later setups depend on besides their systems: see precond.remembered."""
+        if not self.proposed:
+            return {}
+        said = {f"proposed{k}": tensor for k, tensor in enumerate(self.proposed)}
+        return {**remembered.noted(self.network, self.age, said), "counts": np.array(self.counts, dtype=np.int64)}
+
+    def recall(self, arrays: remembered.Arrays) -> None:
+        """Go on with the memory of another run, from the first setup on."""
+        self.recalled = arrays
 
     def observe(self, iterations: int) -> None:
         """Told after every solve how many iterations it took."""
@@ -131,7 +144,19 @@ class Htp(Hierarchy):
         constants = super()._allocate(system)
         self.network.to(system.device)
         self.places = Places(constants.layout, system.device)
+        self._take_up(constants, system.device)
         return constants
+
+    def _take_up(self, constants: galerkin.Constants, device: torch.device) -> None:
+        r, layout = self.functions, constants.layout
+        shapes = [(layout.count, *constants.ring.T.shape)]
+        shapes += [(groups.count, len(groups.slots) * r, r) for groups in layout.groups]
+        named = {f"proposed{k}": shape for k, shape in enumerate(shapes)}
+        found = remembered.recalled(self.recalled, self.network, named, device)
+        if found is not None:
+            self.age, said = found
+            self.proposed = list(said.values())
+            self.counts = [int(n) for n in self.recalled.get("counts", ())]
 
 
 def _now(device: torch.device) -> float:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from .. import remembered
 from ..stencil import Halo, plus_neighbours
 from ..system import PoissonSystem
 from . import files
@@ -44,6 +46,7 @@ class Spai:
         self.shape = (0, 0)
         self.said: Factor | None = None
         self.age = 0
+        self.recalled: remembered.Arrays = {}
 
     def forget(self) -> None:
         """Start the next setup from nothing, as on a first frame."""
@@ -52,6 +55,14 @@ class Spai:
     def renew(self) -> None:
         """Run the network in the next setup, whatever its age."""
         self.said = None
+
+    def memory(self) -> dict[str, np.ndarray]:
+        """What later setups depend on besides their systems: see precond.remembered."""
+        return {} if self.said is None else remembered.noted(self.network, self.age, vars(self.said))
+
+    def recall(self, arrays: remembered.Arrays) -> None:
+        """Go on with the memory of another run, from the first setup on."""
+        self.recalled = arrays
 
     @torch.no_grad()
     def setup(self, system: PoissonSystem) -> None:
@@ -87,6 +98,10 @@ class Spai:
     def _allocate(self, system: PoissonSystem) -> None:
         self.shape, device = system.shape, system.device
         self.network.to(device)
+        shapes = {"diagonal": (1, 1, *system.shape), "sides": (1, 4, *system.shape), "log_eps": (1, 1, 1, 1)}
+        found = remembered.recalled(self.recalled, self.network, shapes, device)
+        if found is not None:
+            self.age, self.said = found[0], Factor(**found[1])
         self.y, self.t = Halo(*system.shape, device), Halo(*system.shape, device)
         self.towards, self.back = ([torch.zeros_like(self.y.centre) for _ in range(4)] for _ in range(2))
         self.scale, self.shift = torch.zeros_like(self.y.centre), torch.zeros_like(self.y.centre)
