@@ -18,7 +18,7 @@ NUMBERS = {
     "volumes closer to exact.",
     "solve": "Wall-clock time of the iterations in one frame, mean of the last 20 frames, measured around the solver.",
     "steps": "Pressure solves in a second of wall clock, mean of the last second. A frame may need several.",
-    "window": "How often the window is drawn in a second. It does not wait for the fluid.",
+    "window": "How often the window is drawn in a second: when the fluid has changed, and up to 60 while you use it.",
     "frames": "Simulated frames in a second of wall clock.",
     "time": "Simulated time since the scene's start [s].",
     "density": "Mass of a cubic metre [kg/m³], from the scene until you move it.",

@@ -12,6 +12,10 @@ import OpenGL.GL as gl
 from imgui_bundle import hello_imgui, imgui
 
 FPS_MAX = 62.0  # where no display sets the pace
+# Drawn is what has changed: a new frame of the fluid, or what mouse and keys do. On software OpenGL drawing takes the
+# processor from the fluid, which flowed at a third of its speed behind a window that was drawn 60 times a second.
+FPS_AT_REST = 12.0  # for what fades by itself, and tooltips
+ACTIVE = 0.5  # [s] after an input that the window is drawn at full rate
 
 
 def params(size: tuple[int, int], offscreen: bool) -> Any:
@@ -23,7 +27,9 @@ def params(size: tuple[int, int], offscreen: bool) -> Any:
     p.app_window_params.window_geometry.size = size
     p.app_window_params.restore_previous_geometry = False
     p.ini_disable = True
-    p.fps_idling.enable_idling = False
+    p.fps_idling.enable_idling = not offscreen
+    p.fps_idling.remember_enable_idling = False
+    p.fps_idling.fps_idle, p.fps_idling.time_active_after_last_event = FPS_AT_REST, ACTIVE
     p.fps_idling.fps_max = 0.0 if offscreen else FPS_MAX
     p.fps_idling.vsync_to_monitor = not offscreen
     # no multisampling: shader and ImGui smooth their own edges, and on software OpenGL it costs 20 ms a frame
@@ -49,6 +55,13 @@ def on_drop(opened: Callable[[Sequence[Path]], None]) -> None:
         opened([Path(os.fsdecode(name)) for name in names])
 
     glfw.set_drop_callback(glfw_utils.glfw_window_hello_imgui(), dropped)  # type: ignore[arg-type]
+
+
+def wake() -> None:
+    """Has a window at rest be drawn now. For any thread, once the window is there."""
+    import glfw
+
+    glfw.post_empty_event()
 
 
 def framebuffer_size() -> tuple[int, int]:

@@ -21,7 +21,7 @@ from app.panel import Panel
 from app.recorder import RATE, Recorder, free_name, save_picture
 from app.snapshot import Snapshot
 from app.tour import Tour
-from app.worker import Worker
+from app.worker import Worker, nothing
 
 OUT = Path("out")  # screenshots, recordings and states of the window's buttons
 SETTLED = 2  # frames after which HelloImGui has scaled its style to the display, and no longer touches it
@@ -191,6 +191,7 @@ class Window:
         theme.apply_to_plots()
         if not self.offscreen:
             screen.on_drop(self.open_files)
+            self.worker.on_news = screen.wake
         if self.memory.trouble:
             self.worker.say(self.memory.trouble)
 
@@ -200,7 +201,8 @@ class Window:
         self.before_frame()
 
     def _remember(self) -> None:
-        """Writes the settings, where there is a file for them."""
+        """Writes the settings, where there is a file for them; from now on nobody is to be woken."""
+        self.worker.on_news = nothing
         self.memory.keep(self.state, self.worker, self.tour.toured)
 
     def _each_frame(self) -> None:

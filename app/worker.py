@@ -53,6 +53,7 @@ class Worker(threading.Thread):
         self.paused = paused
         self.comparing = Comparing()  # replaced from the window's thread, see `compare`
         self.snapshot: Snapshot | None = None
+        self.on_news: Callable[[], None] = nothing  # called on this thread when there is another snapshot
         self.notices = Notices()
         self.notice: Notice | None = None  # the newest that is to be shown on the fluid
         self.first_choice: FirstChoice | None = None  # of the grid, until it has been made
@@ -205,9 +206,10 @@ class Worker(threading.Thread):
         """A new snapshot for the window."""
         if self._race is None:
             self.snapshot = session.snapshot()
-            return
-        self._serial -= 1  # other than all of the session's
-        self.snapshot = self._race.snapshot(self._serial)
+        else:
+            self._serial -= 1  # other than all of the session's
+            self.snapshot = self._race.snapshot(self._serial)
+        self.on_news()
 
     def _take_turn(self, race: Race) -> None:
         """One frame of one pane."""
@@ -294,6 +296,10 @@ class Worker(threading.Thread):
                 if self._commands.empty():
                     continue
                 self._obey()
+
+
+def nothing() -> None:
+    """For when nobody wants to hear of it."""
 
 
 def log_unexpected(error: Exception) -> None:

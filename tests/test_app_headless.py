@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from precond import recorded, weights
 from sim.frame import Stroke
 from sim.scene import load
 
+ROOT = Path(__file__).resolve().parent.parent
 GRID = (32, 32)
 KEYS = {
     "frames", "fps_mean", "precond", "iterations_mean", "failures", "fallbacks", "solve_ms_mean", "step_ms_mean",
@@ -96,6 +100,31 @@ def test_the_state_options_round_trip(tmp_path, capsys):
     capsys.readouterr()
     assert main(["--headless", "--state", str(file), "--scene", "dam-break"]) == 2
     assert "rising-bubble" in capsys.readouterr().err
+
+
+SAVES = """
+import sys
+from pathlib import Path
+import numpy as np
+from app import state
+state.save(Path(sys.argv[1]), {"field": np.random.default_rng(0).random(20_000_000)})
+"""
+
+
+def test_a_process_killed_while_it_saves_leaves_the_older_state(tmp_path):
+    file = tmp_path / "state-1.npz"
+    file.write_bytes(b"older state")
+    process = subprocess.Popen([sys.executable, "-c", SAVES, str(file)], cwd=ROOT)
+    end = time.monotonic() + 120
+    while not any(path.stat().st_size for path in tmp_path.iterdir() if path != file):
+        assert process.poll() is None, "it was saved before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    assert len(list(tmp_path.iterdir())) == 2, "it was killed after it had saved"
+    assert file.read_bytes() == b"older state"
+    assert list(tmp_path.glob("state-*.npz")) == [file], "half a state can be taken for a whole one"
 
 
 def test_a_state_with_nan_is_one_sentence(tmp_path, capsys):

@@ -21,14 +21,11 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("ESTUARY_WINDOW_TESTS") != "on", reason="takes minutes; set ESTUARY_WINDOW_TESTS=on to run it"
-)
-
 ROOT = Path(__file__).resolve().parent.parent
 SIZE, RESIZED = (960, 640), (1184, 700)
 SCENE, GRID = "dam-break", (24, 32)
-PATIENCE = 30.0  # [s] for the simulation to follow
+PATIENCE = 120.0  # [s] for the simulation to follow: on a busy machine new kernels have taken a minute to compile
+DRAWS = 0.02  # [s] between pictures of the window while it waits: Python lets one thread work at a time
 LABELLED = ("begin_combo", "button", "checkbox", "input_text", "input_text_with_hint", "invisible_button", "selectable")
 
 
@@ -94,7 +91,7 @@ class Hand:
         while not condition():
             assert not self.worker.broken, self.worker.broken
             assert time.monotonic() < end, f"waited in vain; notices: {[n.text for n in self.notices()]}"
-            time.sleep(0.004)  # so that the simulation has the processor
+            time.sleep(DRAWS)
             self.ctx.yield_()
 
     def frames(self, count: int) -> None:
@@ -129,7 +126,7 @@ class Hand:
 
     def done(self) -> None:
         """Lets the engine's trouble with the last action be ours."""
-        assert not self.ctx.is_error(), "the test engine cannot do that"
+        assert not self.ctx.is_error(), f"the test engine cannot do that: {self.ctx.test_output.log.buffer.c_str()}"
         self.ctx.yield_(2)
 
     def click(self, label: str) -> None:
@@ -188,6 +185,9 @@ class Hand:
         from app.worker import Comparing
 
         self.ctx.popup_close_all()
+        for button in (0, 1):  # a step that failed may have held one
+            if self.imgui.is_mouse_down(button):
+                self.ctx.mouse_up(button)
         serial, worker = self.now.serial, self.worker
         worker.compare(Comparing("off", ("jacobi", "multigrid")))
         worker.choose(Choice("multigrid", 1e-6))
@@ -204,13 +204,13 @@ def every_scene_can_be_chosen(hand: Hand) -> None:
     import sim.scene
     from app import sizes
 
-    hand.worker.set_paused(False)
     for name in (*sim.scene.names(), SCENE):
         hand.choose("##scene", name)
         hand.until(lambda name=name: hand.now.scene.name == name)
         assert hand.now.grid.shape == sizes.grid_of(sim.scene.load(name), GRID[0])
-        hand.frames(1)
-        assert hand.now.frame.time > 0
+        assert hand.now.frame.time == 0
+        hand.worker.step_once()
+        hand.until(lambda: hand.now.frame.time > 0)
         assert hand.now.frame.stats.volume_drift < 1e-6
 
 
@@ -218,32 +218,58 @@ def every_solver_can_be_chosen(hand: Hand) -> None:
     import precond
 
     available = [name for name in precond.names() if hand.worker.why_unavailable(name) is None]
-    assert {"jacobi", "multigrid", "htp"} <= set(available)
+    assert {"jacobi", "multigrid", "htp", "spai", "npo", "htp-paper"} <= set(available)
     for name in available:
-        time_before = hand.now.frame.time
+        before = hand.now
         hand.choose("##preconditioner", name)
         assert hand.worker.choice.precond == name
         hand.worker.step_once()
-        hand.until(lambda name=name: hand.attempted == name)
-        assert hand.now.frame.time > time_before, "the fluid was started again"
-        assert hand.solution.residual <= hand.now.choice.tol
-        assert hand.solution.preconditioner_used == name or name in hand.now.fallback, "another stepped in, unsaid"
+        hand.until(lambda before=before: hand.now.frames > before.frames)
+        now, solutions = hand.now, hand.now.frame.stats.solutions
+        assert now.frames == before.frames + 1
+        assert now.frame.time > before.frame.time, "the fluid was started again"
+        assert [solution.attempts[0][0] for solution in solutions] == [now.acting] * len(solutions), "it came late"
+        assert now.choice.precond == now.samples[-1].precond == name
+        for solution in solutions:
+            assert solution.residual <= now.choice.tol
+            used = solution.preconditioner_used
+            assert used == name or name in now.fallback, "another stepped in, unsaid"
+            assert used in (now.acting, *now.fallback.split()), "the overlay names another than the one that solved it"
 
 
 def what_is_not_installed_cannot_be_chosen(hand: Hand) -> None:
     import precond
+    from app import hints
+    from app.panel import Panel
 
-    missing = [name for name in precond.names() if hand.worker.why_unavailable(name) is not None]
-    for name in missing[:1]:
-        hand.click("##preconditioner")
-        entry = hand.imgui.test_engine.TestRef(hand.ids[name])
-        hand.ctx.scroll_to_item_y(entry)
-        hand.ctx.mouse_move_to_pos(hand.ctx.item_info(entry).rect_full.get_center())
-        hand.ctx.mouse_click(0)
-        hand.done()
-        assert hand.imgui.is_popup_open("", int(hand.imgui.PopupFlags_.any_popup)), "it was taken"
-        hand.ctx.popup_close_all()
-        assert hand.worker.choice.precond == "multigrid"
+    folder, panel, show, shown = precond.weights.models_dir, hand.window.panel, hints.show, []
+
+    def note(text: str) -> None:
+        shown.append(text)
+        show(text)
+
+    precond.weights.models_dir = lambda: Path("no-models").resolve()
+    hints.show = note
+    try:
+        reasons = {name: precond.why_unavailable(name) for name in ("htp", "spai", "npo", "htp-paper")}
+        hand.window.panel = Panel(hand.worker, hand.window.state, hand.window, Path("out"))  # it asks once
+        for name, reason in reasons.items():
+            assert reason is not None
+            assert ".safetensors" in reason
+            hand.ids.pop(name, None)
+            hand.click("##preconditioner")
+            hand.until(lambda name=name: name in hand.ids)
+            entry = hand.imgui.test_engine.TestRef(hand.ids[name])
+            hand.ctx.scroll_to_item_y(entry)
+            hand.ctx.mouse_move_to_pos(hand.ctx.item_info(entry).rect_full.get_center())
+            hand.until(lambda reason=reason: reason in shown)
+            hand.ctx.mouse_click(0)
+            hand.done()
+            assert hand.imgui.is_popup_open("", int(hand.imgui.PopupFlags_.any_popup)), "it was taken"
+            hand.ctx.popup_close_all()
+            assert hand.worker.choice.precond == "multigrid"
+    finally:
+        precond.weights.models_dir, hints.show, hand.window.panel = folder, show, panel
 
 
 def the_clock_pauses_steps_and_resets(hand: Hand) -> None:
@@ -330,7 +356,9 @@ def a_drawing_is_saved_as_a_scene(hand: Hand) -> None:
     hand.worker.submit(lambda session: session.undo())
     hand.until(lambda: not hand.now.frame.solid.any())
     hand.click("##scene")
-    hand.click(next(label for label in hand.ids if label.startswith("mine ")))
+    mine = "mine   (out/mine.toml)"
+    hand.until(lambda: mine in hand.ids)
+    hand.click(mine)
     hand.until(lambda: hand.now.frame.solid[hand.cell(0.85, 0.5)])
 
 
@@ -505,7 +533,7 @@ def register(window: Any, worker: Any, report: dict[str, Any]) -> None:
     engine = hello_imgui.get_imgui_test_engine()
     io = imgui.test_engine.get_io(engine)
     io.config_run_speed = imgui.test_engine.TestRunSpeed.fast
-    io.config_mouse_draw_cursor, io.config_watchdog_kill_test = False, 120.0
+    io.config_mouse_draw_cursor, io.config_watchdog_kill_test = False, 3 * PATIENCE
     ids: dict[str, int] = {}
     note_ids(ids)
 
@@ -543,7 +571,7 @@ def report(tmp_path_factory):
     for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
         environment.pop(variable, None)
     command = [sys.executable, __file__, str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     if "cannot be opened" in done.stderr:
         pytest.skip("no OpenGL without a display here")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,10 +21,6 @@ from test_app_window import display  # noqa: F401  # a fixture
 from app.settings import Settings, save
 from app.views import VIEWS
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("ESTUARY_WINDOW_TESTS") != "on", reason="takes minutes; set ESTUARY_WINDOW_TESTS=on to run it"
-)
-
 ROOT = Path(__file__).resolve().parent.parent
 START, PATIENCE = 180.0, 30.0  # [s] that the program may take to run, and to obey
 OPTIONS = "--scene dam-break --grid 24x32 --precond jacobi --log run.jsonl --json numbers.json"
