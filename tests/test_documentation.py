@@ -60,24 +60,60 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize(("page", "command"), ALL, ids=[f"{p}: {c[:60]}" for p, c in ALL])
 def test_every_printed_command_is_understood(page: str, command: str, made, tmp_path: Path, monkeypatch) -> None:
     """Parsed by the program it calls, with everything but its work: unknown options, methods and scenes fail."""
+    program, arguments = parts(command)
+    prepare(arguments, made, tmp_path, monkeypatch)
+    with pytest.raises(SystemExit) if "--help" in arguments else nullcontext():
+        understood(program, arguments)
+
+
+HEADLESS = [entry for entry in ALL if "-m app " in entry[1] and "--headless" in entry[1]]
+
+
+@pytest.mark.egl
+@pytest.mark.slow
+@pytest.mark.parametrize("command", sorted({command for _, command in HEADLESS}), ids=lambda c: c[14:70])
+def test_every_headless_command_runs(command: str, made, tmp_path: Path, monkeypatch) -> None:
+    """To its end, but with few cells and frames, and writes every file that it names."""
+    _, arguments = parts(command)
+    prepare(arguments, made, tmp_path, monkeypatch)
+    given = dict(pairwise(arguments))
+    short = {"--frames": str(given.get("--precond", "").count(",") + 1)}
+    if "--state" not in given and "--replay" not in given:
+        short["--grid"] = "16x24"
+    for option, value in short.items():
+        if option in arguments:
+            arguments[arguments.index(option) + 1] = value
+        else:
+            arguments += [option, value]
+    from app.__main__ import main
+
+    assert main(arguments) == 0
+    for option in ("--record", "--json", "--save-state", "--export", "--log", "--dump-systems"):
+        assert option not in given or Path(given[option]).exists(), option
+
+
+def parts(command: str) -> tuple[str, list[str]]:
+    """The program that a command calls, and its arguments. Skips what is no command."""
     words = shlex.split(command, comments=True)
     if words[0] == "torchrun":
         words = ["python", *words[words.index("-m") :]]
-    program, arguments = words[2], words[3:]
-    if any(re.search(r"\b[A-Z]{4,}\b", word) for word in arguments) or program in ("pip", "venv"):
+    if any(re.search(r"\b[A-Z]{4,}\b", word) for word in words[3:]) or words[2] in ("pip", "venv"):
         pytest.skip("a pattern, not a command")
-    monkeypatch.chdir(tmp_path)
+    return words[2], words[3:]
+
+
+def prepare(arguments: list[str], made: dict[str, Path], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes to a folder that holds every file and folder that the arguments name."""
+    monkeypatch.chdir(folder)
     monkeypatch.setenv("DISPLAY", ":0")  # which is not opened
     for word, value in pairwise(arguments):
         if word in ("--scene", "--state", "--replay") and Path(value).suffix in made:
-            (tmp_path / value).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / value).write_bytes(made[Path(value).suffix].read_bytes())
+            (folder / value).parent.mkdir(parents=True, exist_ok=True)
+            (folder / value).write_bytes(made[Path(value).suffix].read_bytes())
         elif word in ("--systems", "--in-loop") and "/" in value:
-            (tmp_path / value).mkdir(parents=True, exist_ok=True)
+            (folder / value).mkdir(parents=True, exist_ok=True)
         elif word.startswith("--") and "/" in value:
-            (tmp_path / value).parent.mkdir(parents=True, exist_ok=True)
-    with pytest.raises(SystemExit) if "--help" in arguments else nullcontext():
-        understood(program, arguments)
+            (folder / value).parent.mkdir(parents=True, exist_ok=True)
 
 
 def test_every_target_of_make_exists() -> None:
