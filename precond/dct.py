@@ -22,7 +22,7 @@ class Dct:
     On the CPU larger grids take SciPy's transforms, 2.5 times faster at 128x128 than the products that a GPU runs.
     """
 
-    capturable = True  # on a GPU there are only products
+    capturable = recordable = True  # on a GPU there are only products
 
     def __init__(self) -> None:
         self.open_top: bool | None = None

@@ -20,7 +20,7 @@ class Dilu:
     Solving with the factors takes each colour once: black = (r + beta red) / e, then red += beta black / e.
     """
 
-    capturable = True
+    capturable = recordable = True
 
     def __init__(self) -> None:
         self.A: Stencil | None = None

@@ -11,7 +11,7 @@ from .system import PoissonSystem
 class Jacobi:
     """M = D^-1 with D the diagonal of A; 0 where a cell has no open face."""
 
-    capturable = True
+    capturable = recordable = True
 
     def __init__(self) -> None:
         self.inverse_diagonal = torch.empty(0)

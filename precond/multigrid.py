@@ -23,7 +23,7 @@ class Multigrid:
     may be open) until every level has even sides.
     """
 
-    capturable = True
+    capturable = recordable = True
 
     def __init__(self) -> None:
         self.levels: list[Level] = []

@@ -18,7 +18,8 @@ forget() to start it from nothing, as on a first frame. A method that remembers 
 gives it out by memory() and takes it back by recall(arrays): see remembered.py.
 
 Set `capturable = True` on the class if apply neither waits for the device nor allocates outside torch, so that a GPU
-may replay it from a CUDA graph.
+may replay it from a CUDA graph. Set `recordable = True` too if the same holds for setup, which then must write into the
+tensors of its first call and depend on nothing else but the system: it is recorded anew when walls have changed.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from . import checks, registry
+from .capture import Repeated
 from .pcg import PCG, Outcome
 from .registry import Preconditioner
 from .status import Status
@@ -156,8 +157,7 @@ class Solver:
         attempts: list[tuple[str, Status, int]] = []
         best: tuple[str, Outcome] | None = None
         for name in (self.acting, *self.fallback):
-            M = self._method(name)
-            M.setup(local)
+            M = self._set_up(name, local)
             clock.lap("setup")
             clock.set_apart(float(getattr(M, "inference_ms", 0.0)))
             flexible = bool(getattr(M, "flexible", False)) if self.update == "auto" else self.update == "flexible"
@@ -191,8 +191,7 @@ class Solver:
         field = checks.field(r, "r", self._system.shape)
         with suited(self.device, field.numel()):
             local = self._refresh(self._system)
-            M = self._method(self.acting)
-            M.setup(local)
+            M = self._set_up(self.acting, local)
             clean = local.project(field.to(self.device))
             out = torch.zeros_like(clean)
             M.apply(clean, out)
@@ -230,6 +229,7 @@ class Solver:
         self._local = PoissonSystem.empty(*system.shape, device=self.device)
         self._pcg = PCG(*system.shape, self.device)
         self._methods: dict[str, Preconditioner] = {}
+        self._setups: dict[str, Repeated] = {}
 
     def _refresh(self, system: PoissonSystem) -> PoissonSystem:
         """The system's present values on the solver's device, in the operator PCG iterates with."""
@@ -247,8 +247,17 @@ class Solver:
         if name not in self._methods:
             entry = registry.entry(name)
             made = entry.factory(weights=self.weights) if entry.takes_weights else entry.factory()
-            self._methods[name] = registry.checked(name, made)
+            self._methods[name], self._setups[name] = registry.checked(name, made), Repeated()
         return self._methods[name]
+
+    def _set_up(self, name: str, local: PoissonSystem) -> Preconditioner:
+        """M, set up for the system; on CUDA from a graph, where the method allows that, until walls change."""
+        M = self._method(name)
+        if getattr(M, "recordable", False):
+            self._setups[name](lambda: M.setup(local), self.device, local.topology, local.open_top)
+        else:
+            M.setup(local)
+        return M
 
     def _without_iterating(
         self, status: Status, x: torch.Tensor, residual: float, incompatibility: float, clock: Clock

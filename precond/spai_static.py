@@ -19,7 +19,7 @@ class SpaiStatic:
     same construction is `dilu` itself, whose triangular factor has an inverse of A's pattern.
     """
 
-    capturable = True
+    capturable = recordable = True
 
     def __init__(self) -> None:
         self.A: Stencil | None = None

@@ -11,8 +11,9 @@ import precond
 from precond import PoissonSystem, Solver, Status, capture, problems, registry
 from precond.htp.method import EVERY
 
-SIMPLE = ["none", "jacobi", "dilu", "multigrid", "dct", "nystrom-16", "spai-static"]
-RECORDED = ["hierarchy", "polynomials", "htp"]  # their set-up is recorded too
+# by name, how many graphs there are: the solver's loop, the set-up, the network
+GRAPHS = {"none": 1, "nystrom-16": 1, "jacobi": 2, "dilu": 2, "multigrid": 2, "dct": 2, "spai-static": 2, "spai": 3,
+          "hierarchy": 2, "polynomials": 2, "htp": 3}  # fmt: skip
 
 
 @pytest.fixture
@@ -52,15 +53,14 @@ def assert_same(found, expected):
     torch.testing.assert_close(found.x, expected.x, rtol=0, atol=1e-6 * float(expected.x.abs().max()))
 
 
-@pytest.mark.parametrize("name", SIMPLE + RECORDED)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_replayed_solves_agree_with_fresh_ones(name, tapes):
     solver = None
     for system, b in moving(5):
         solver = solver or Solver(name, system, fallback=())
         solver.forget()  # the network too looks at each frame
         assert_same(solver.solve(system, b), anew(name, system, b))
-    setups = {"htp": 2}.get(name, 1) if name in RECORDED else 0
-    assert len(tapes) == 1 + setups
+    assert len(tapes) == GRAPHS[name]
     assert all(t.replays >= 3 for t in tapes)
 
 
@@ -74,11 +74,12 @@ def test_the_network_is_replayed_only_when_it_is_due(tapes):
     assert network.replays == 2
 
 
-def test_walls_are_followed(tapes):
+@pytest.mark.parametrize("name", ["htp", "multigrid", "dilu", "jacobi", "dct", "spai-static"])
+def test_walls_are_followed(name, tapes):
     """A wall that moves changes regions, which are asked for outside of the recording."""
     system, b = problems.frame("blobs", 1024, 0, contrast=100)
     density = problems.density("blobs", system.shape, 0, 100)
-    solver = Solver("htp", system, fallback=())
+    solver = Solver(name, system, fallback=())
     for box in (None, None, None, (4, 6), (4, 6), (4, 6), (9, 2), (9, 2), (9, 2), None, None):
         solid = np.zeros(system.shape, dtype=bool)
         if box is not None:  # a pocket of one tile: closed, with a constant of its own
@@ -88,7 +89,8 @@ def test_walls_are_followed(tapes):
         system.copy_from(PoissonSystem.from_density(density, solid=solid))
         found = solver.solve(system, b)
         assert found.status is Status.CONVERGED
-        assert abs(found.iterations - anew("htp", system, b).iterations) <= 1
+        expected = anew(name, system, b).iterations
+        assert abs(found.iterations - expected) <= 1 + 0.02 * expected
 
 
 def test_a_solid_changes_the_cycle_and_nothing_stale_is_left(tapes):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import remembered
+from .. import capture, remembered
 from ..stencil import Halo, plus_neighbours
 from ..system import PoissonSystem
 from . import files
@@ -47,14 +47,15 @@ class Spai:
         self.said: Factor | None = None
         self.age = 0
         self.recalled: remembered.Arrays = {}
+        self.question, self.algebra = capture.Repeated(), capture.Repeated()
 
     def forget(self) -> None:
         """Start the next setup from nothing, as on a first frame."""
-        self.said = None
+        self.renew()
 
     def renew(self) -> None:
         """Run the network in the next setup, whatever its age."""
-        self.said = None
+        self.age = self.every
 
     def memory(self) -> dict[str, np.ndarray]:
         """What later setups depend on besides their systems: see precond.remembered."""
@@ -69,14 +70,25 @@ class Spai:
         """Run the network where it is due and multiply what it says with the present couplings."""
         if self.shape != system.shape:
             self._allocate(system)
-        exact = planes([system], torch.float64)
         self.inference_ms = 0.0
         if self.said is None or self.age >= self.every:
             start = self._now()
-            self.said, self.age = self.network(exact.to(torch.float32)), 0
-            self.inference_ms = 1000 * (self._now() - start)
+            self.question(lambda: self._ask(system), system.device, system)
+            self.inference_ms, self.age = 1000 * (self._now() - start), 0
         self.age += 1
-        said, root = self.said, exact.root.view(-1)
+        self.algebra(lambda: self._build(system), system.device, system)
+
+    def _ask(self, system: PoissonSystem) -> None:
+        said = self.network(planes([system], torch.float64).to(torch.float32))
+        if self.said is not None and capture.possible(system.device):
+            torch._foreach_copy_(list(vars(self.said).values()), list(vars(said).values()))
+        else:
+            self.said = said
+
+    def _build(self, system: PoissonSystem) -> None:
+        exact, said = planes([system], torch.float64), self.said
+        assert said is not None
+        root = exact.root.view(-1)
         g = said.diagonal.double().exp()
         towards = (BASE + said.sides.double()) * exact.couplings / g
         back = transposed(towards)
