@@ -81,7 +81,7 @@ def parser() -> Parser:
     """The parser; values stay texts here and are checked in `options`, where the message can name the fix."""
     p = Parser(
         prog="python -m app",
-        description="Two liquids in a window, the pressure solver switched live.",
+        description="Liquids and gases in a window, the pressure solver switched live.",
         allow_abbrev=False,
     )
     p.add_argument("--scene", metavar="NAME|FILE.toml", help=f"what to simulate (default {DEFAULT_SCENE})")
