@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precond.commandline import Refusal, check_writable, path_of, positive
+from precond.commandline import RUN_TIME, Refusal, check_writable, path_of, positive
 
 if TYPE_CHECKING:
     from app.state import SavedState
@@ -27,13 +27,19 @@ def tol_of(text: str) -> float:
 
 
 def check_weights(weights: str | None, precond: str, preconds: Sequence[str]) -> None:
-    """Refuses weights that are not there or that no chosen method takes."""
+    """Refuses weights that are not there, that no chosen method takes, or that do not fit one that does."""
     from precond.registry import entry
 
     if weights and not weights.startswith("random:") and not Path(weights).is_file():
         raise Refusal(f"--weights {weights!r} is not a file: give a file of weights or random:SEED")
     if weights and not any(entry(name).takes_weights for name in preconds):
         raise Refusal(f"--weights {weights!r} is of no use to --precond {precond!r}: leave it out")
+    for name in preconds if weights else ():
+        if entry(name).takes_weights:
+            try:
+                entry(name).factory(weights=weights)
+            except (ValueError, OSError) as error:
+                raise Refusal(error, RUN_TIME) from None
 
 
 def check_dump(folder: Path, headless: bool, outputs: dict[str, Path | None]) -> None:
