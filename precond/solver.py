@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from . import checks, registry
-from .capture import Repeated
+from . import capture, checks, registry
 from .pcg import PCG, Outcome
 from .registry import Preconditioner
 from .status import Status
@@ -229,7 +228,7 @@ class Solver:
         self._local = PoissonSystem.empty(*system.shape, device=self.device)
         self._pcg = PCG(*system.shape, self.device)
         self._methods: dict[str, Preconditioner] = {}
-        self._setups: dict[str, Repeated] = {}
+        self._setups: dict[str, capture.Repeated] = {}
 
     def _refresh(self, system: PoissonSystem) -> PoissonSystem:
         """The system's present values on the solver's device, in the operator PCG iterates with."""
@@ -247,13 +246,13 @@ class Solver:
         if name not in self._methods:
             entry = registry.entry(name)
             made = entry.factory(weights=self.weights) if entry.takes_weights else entry.factory()
-            self._methods[name], self._setups[name] = registry.checked(name, made), Repeated()
+            self._methods[name], self._setups[name] = registry.checked(name, made), capture.Repeated()
         return self._methods[name]
 
     def _set_up(self, name: str, local: PoissonSystem) -> Preconditioner:
         """M, set up for the system; on CUDA from a graph, where the method allows that, until walls change."""
         M = self._method(name)
-        if getattr(M, "recordable", False):
+        if getattr(M, "recordable", False) and capture.possible(self.device):
             self._setups[name](lambda: M.setup(local), self.device, local.topology, local.open_top)
         else:
             M.setup(local)

@@ -22,6 +22,8 @@ from .method import Htp
 class Additive(Hierarchy):
     """Tiles and coarse correction side by side instead of one after the other: M = B + V M_c V^T."""
 
+    capturable = False  # up and down are made anew in every setup
+
     def _cycle(self, constants: Constants) -> Cycle:
         cycle = super()._cycle(constants)
         tiles = self.cache.tiles

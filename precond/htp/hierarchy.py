@@ -42,9 +42,9 @@ class Hierarchy:
         On CUDA all tiles are inverted, in a graph that is recorded when the same system comes a second time.
         """
         constants = self.constants or self._allocate(system)
-        if system.topology is not self.topology:
-            self.topology = system.topology
-            self.pocket = blocks.pockets(self.topology, constants.layout)
+        topology = system.topology
+        if topology is not self.topology:
+            self.topology, self.pocket = topology, blocks.pockets(topology, constants.layout)
             self.visiting = self.visits_among_solids if bool(system.solid.any()) else self.visits
         self._prepare(system, constants)
         inputs = system, self.pocket, system.open_top, self.visiting
