@@ -31,7 +31,7 @@ def recalled(
     try:
         age, tensors = int(arrays["age"]), {name: arrays[name] for name in shapes}
         same = np.array_equal(arrays["network"], _mark(network))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     fits = all(a.dtype == np.float32 and a.shape == shapes[n] and np.isfinite(a).all() for n, a in tensors.items())
     if not (same and fits and age >= 0):

@@ -40,7 +40,9 @@ def test_a_solver_goes_on_where_another_stopped(name):
 
 
 @pytest.mark.parametrize("name", LEARNED)
-@pytest.mark.parametrize("how", ["nothing", "another grid", "another network", "NaN", "another kind", "negative age"])
+@pytest.mark.parametrize(
+    "how", ["nothing", "another grid", "another network", "NaN", "another kind", "negative age", "endless age"]
+)
 def test_what_does_not_fit_is_ignored(name, how):
     (system, b), (wide, c) = next(frames(1)), next(frames(1, 2048))
     seen = (wide, c) if how == "another grid" else (system, b)
@@ -56,6 +58,8 @@ def test_what_does_not_fit_is_ignored(name, how):
         memory[tensor].flat[3] = np.nan
     elif how == "another kind":
         memory[tensor] = memory[tensor].astype(str)
+    elif how == "endless age":
+        memory["age"] = np.array(np.inf)
     elif how == "negative age":
         memory["age"] = np.array(-1)
     solver = Solver(name, system)
@@ -64,6 +68,16 @@ def test_what_does_not_fit_is_ignored(name, how):
     assert found.inference_ms > 0, "it was taken"
     assert found.status is Status.CONVERGED
     assert torch.equal(found.x, Solver(name, system).solve(system, b).x)
+
+
+@pytest.mark.parametrize("counts", [np.array(3), np.array(["a"]), np.zeros((2, 2))])
+def test_damaged_counts_are_left_out(counts):
+    system, b = next(frames(1))
+    donor = Solver("htp", system)
+    donor.solve(system, b)
+    solver = Solver("htp", system)
+    solver.recall({**donor.memory(), "counts": counts})
+    assert solver.solve(system, b).status is Status.CONVERGED
 
 
 def test_a_method_without_memory_says_so():

@@ -156,7 +156,8 @@ class Htp(Hierarchy):
         if found is not None:
             self.age, said = found
             self.proposed = list(said.values())
-            self.counts = [int(n) for n in self.recalled.get("counts", ())]
+            counts = self.recalled.get("counts", np.zeros(0, dtype=np.int64))
+            self.counts = counts.tolist() if counts.dtype.kind == "i" and counts.ndim == 1 else []
 
 
 def _now(device: torch.device) -> float:
