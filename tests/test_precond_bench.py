@@ -188,7 +188,7 @@ def test_in_loop_times_are_means_and_cold_times_medians():
 
 
 @given(residuals=st.lists(st.one_of(st.just(math.nan), st.floats(0, 1, allow_subnormal=False)), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_worst_residual_is_not_hidden_by_nan(residuals):
     runs = [contest.Run(Status.CONVERGED, 1, value, 0, 0, 0, 0) for value in residuals]
     expected = None if any(map(math.isnan, residuals)) else max(residuals)

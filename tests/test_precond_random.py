@@ -30,7 +30,7 @@ def fields(draw):
 
 
 @given(fields(), st.booleans())
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_A_is_the_independently_assembled_matrix(case, harmonic):
     rho, solid, open_top, rng = case
     face = "harmonic" if harmonic else "arithmetic"
@@ -47,7 +47,7 @@ def test_A_is_the_independently_assembled_matrix(case, harmonic):
 
 
 @given(fields())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_regions_and_projection_are_scipys(case):
     rho, solid, open_top, rng = case
     system = PoissonSystem.from_density(rho, open_top=open_top, solid=solid)
@@ -82,7 +82,7 @@ def random_systems(draw):
 
 
 @given(random_systems(), st.sampled_from((*ROBUST, "multigrid")))
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 def test_success_is_never_claimed_falsely(case, name):
     system, b, rtol = case
     solution = Solver(name, system, device="cpu", fallback=()).solve(system, b, rtol=rtol)

@@ -48,7 +48,7 @@ def dense(M, system: PoissonSystem) -> np.ndarray:
     return np.array(rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     weights_seed=st.integers(0, 10**6),

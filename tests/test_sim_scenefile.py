@@ -20,7 +20,7 @@ def test_every_shipped_scene_survives_being_written(name: str) -> None:
     assert replace(parse(name, scenefile.text_of(scene)), source=scene.source) == scene
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.text(min_size=1).filter(lambda t: bool(t.strip()) and max(t) < "\ud800"))
 def test_any_title_survives_being_written(title: str) -> None:
     scene = replace(load("dam-break"), title=title)
