@@ -10,6 +10,7 @@ from imgui_bundle import ImVec2, imgui
 
 from app import colormaps, theme, tiles
 from app.arrange import Rect
+from app.backdrop import Backdrop
 from app.capsules import mirrored
 from app.drawing import DRAWN
 from app.hints import NUMBERS, show
@@ -37,7 +38,8 @@ class Canvas:
         self._worker, self._state = worker, state
         self._renderer: FluidRenderer | None = None
         self._drawn: tuple[Any, ...] = ()
-        self._stage = Stage(state.fonts)
+        self.backdrop = Backdrop()
+        self._stage = Stage(state.fonts, self.backdrop)
         self._mouse: tuple[float, float] | None = None  # of the stroke under way [m]
         self._holds = False  # what the stroke draws or drags waits for the release
 
@@ -101,8 +103,7 @@ class Canvas:
         if wanted != self._drawn:
             self._renderer.draw(snapshot.frame, snapshot.scene, snapshot.grid, state.view, state.limits, pixels)
             self._drawn = wanted
-        imgui.set_cursor_screen_pos(ImVec2(*corner))
-        imgui.image(imgui.ImTextureRef(int(self._renderer.texture)), ImVec2(*size), ImVec2(0, 1), ImVec2(1, 0))
+        self.backdrop.lay(self._renderer, *corner)
 
     def _find_limits(self, snapshot: Snapshot) -> None:
         """The automatic range of the colour map, where the snapshot or the view is another than the one drawn."""

@@ -11,6 +11,7 @@ from imgui_bundle import hello_imgui, imgui
 
 from app import launch, screen, theme
 from app.arrange import Rect
+from app.backdrop import Backdrop
 from app.compare import Comparison
 from app.recorder import Recorder, poster_of, save_picture
 from app.stage import Stage
@@ -44,7 +45,8 @@ class Film:
 
     def __init__(self, comparison: Comparison, recorder: Recorder) -> None:
         self._fonts = Fonts()
-        self._stage = Stage(self._fonts)
+        self._backdrop = Backdrop()
+        self._stage = Stage(self._fonts, self._backdrop)
         self._boards: Iterator[Board] = comparison.boards()
         self._poster_at = round(POSTER * comparison.frames)
         self._recorder = recorder
@@ -65,6 +67,7 @@ class Film:
         c.setup_imgui_style = theme.apply
         c.pre_new_frame = self._advance
         c.show_gui = self._draw
+        c.before_imgui_render = self._backdrop.draw
         c.before_swap = self._grab
         return p
 

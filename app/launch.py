@@ -98,9 +98,12 @@ def new_window(worker: Worker, offscreen: bool) -> Window:
 
 
 def prepare_toolkit(offscreen: bool) -> None:
-    """Tells PyOpenGL how contexts are made, before its first import. Raises Refusal without a window toolkit."""
+    """Tells PyOpenGL how contexts are made, before OpenGL.GL is imported. Raises Refusal without a window toolkit."""
     if importlib.util.find_spec("imgui_bundle") is None:
         raise Refusal("windows and videos need imgui-bundle, which is missing: use Python 3.11 or later", RUN_TIME)
+    import OpenGL
+
+    OpenGL.ERROR_CHECKING = False  # twice as many calls, and what can fail is asked for where it can
     if offscreen:
         os.environ["PYOPENGL_PLATFORM"] = "egl"
     elif sys.platform.startswith("linux"):

@@ -18,6 +18,8 @@ from precond.commandline import temporary_beside
 RATE = 60  # frames per second of the video
 WAITING = 8  # frames between the window and the encoder: 22 MB at 1280x720
 NICENESS = 5  # x264's threads, competing with a parallel solve at equal priority, made it thirty times slower
+PRESET = {False: "veryfast", True: "superfast"}  # live, where the fluid wants the processor; twice the size
+ORDER = {3: "rgb24", 4: "bgra"}  # FFmpeg's names, by the number of channels
 LONGEST_WAIT = 60.0  # [s] for an encoder that has stopped answering
 FRAGMENT = 200_000  # [us] of video that are written together; with what x264 holds back, well below a second
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": str(FRAGMENT)}
@@ -42,7 +44,7 @@ class Recorder:
         self._thread.start()
 
     def add(self, picture: np.ndarray, index: int) -> None:
-        """Hands over a picture, (height, width, 3) uint8, for the time index / RATE."""
+        """Hands over a picture, as `save_picture` takes it, for the time index / RATE."""
         if self.error:
             return
         try:
@@ -117,7 +119,7 @@ class Recorder:
         import av
 
         with Fragments(self._part) as fragments, av.open(fragments, "w", format="mp4", options=FRAGMENTED) as file:
-            stream = file.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "19"})
+            stream = file.add_stream("libx264", rate=RATE, options={"preset": PRESET[self.live], "crf": "19"})
             stream.width, stream.height, stream.pix_fmt = *self.size, "yuv420p"
             stream.time_base = stream.codec_context.time_base = Fraction(1, RATE)
             if not self.live:  # on one thread a picture is encoded when `encode` returns, see `drain`
@@ -132,7 +134,7 @@ class Recorder:
 
         while (item := self._next()) is not None:
             picture, index = item
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(picture, format=ORDER[picture.shape[2]])
             frame = frame.reformat(*self.size, format="yuv420p")  # also where the window has changed its size
             frame.pts, frame.time_base = index, Fraction(1, RATE)
             file.mux(stream.encode(frame))
@@ -202,13 +204,13 @@ def reindex(source: Path, target: Path) -> None:
 
 
 def save_picture(path: Path, picture: np.ndarray) -> None:
-    """Writes a PNG, (height, width, 3) uint8, whole or not at all. Raises OSError."""
+    """Writes a PNG whole or not at all; (height, width, 3) uint8 is RGB, (height, width, 4) BGRA. Raises OSError."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = temporary_beside(path)
     try:
-        Image.fromarray(picture).save(part, optimize=True)
+        Image.fromarray(picture[..., 2::-1] if picture.shape[2] == 4 else picture).save(part, optimize=True)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

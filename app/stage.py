@@ -8,6 +8,7 @@ from imgui_bundle import imgui
 
 from app import methods, theme
 from app.arrange import HEADER, Arrangement, Rect, arrange
+from app.backdrop import Backdrop
 from app.curves import Reach, draw_bars, draw_curves, draw_table, size_of
 from app.pen import Pen
 from app.render import FluidRenderer
@@ -23,8 +24,8 @@ UNIT_RANGE = Range(0.0, 1.0)
 class Stage:
     """Draws into the current ImGui window; needs a current OpenGL context."""
 
-    def __init__(self, fonts: Fonts) -> None:
-        self._fonts = fonts
+    def __init__(self, fonts: Fonts, backdrop: Backdrop) -> None:
+        self._fonts, self._backdrop = fonts, backdrop
         self._panes: list[tuple[FluidRenderer, tuple[Any, ...]]] = []  # with what it has drawn
         self._reach = Reach()
         self._compared: tuple[Any, ...] = ()
@@ -84,9 +85,7 @@ class Stage:
         if drawn[:1] == () or drawn[0] is not frame or drawn[1:] != wanted[1:]:
             renderer.draw(frame, board.scene, board.grid, view, limits, pixels)
             self._panes[k] = renderer, wanted
-        texture = imgui.ImTextureRef(int(renderer.texture))
-        corner, end = (place.x, place.y), (place.right, place.bottom)
-        imgui.get_window_draw_list().add_image(texture, corner, end, (0, 1), (1, 0))
+        self._backdrop.lay(renderer, place.x, place.y)
 
     def _header(self, pen: Pen, board: Board, area: Rect, unit: float) -> None:
         size, word, name = (size_of(text, unit) for text in (HEADLINE, NUMBER, NAME))

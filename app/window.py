@@ -137,7 +137,7 @@ class Window:
     def params(self, size: tuple[int, int]) -> Any:
         """HelloImGui's parameters for this window."""
         p = self._params = screen.params(size, self.offscreen)
-        p.imgui_window_params.background_color = theme.GROUND
+        p.imgui_window_params.background_color = theme.PANEL
         p.imgui_window_params.show_status_bar = True
         p.imgui_window_params.show_status_fps = False
         p.imgui_window_params.default_imgui_window_type = (
@@ -148,7 +148,7 @@ class Window:
         p.docking_params.docking_splits = [split]
         p.docking_params.main_dock_space_node_flags = imgui.internal.DockNodeFlagsPrivate_.no_tab_bar
         p.docking_params.dockable_windows = [
-            dockable("Fluid", "MainDockSpace", self._fluid_window, imgui.WindowFlags_.no_background),
+            dockable("Fluid", "MainDockSpace", self._fluid_window),
             dockable("Panel", "Side", self._panel_window),
         ]
         c = p.callbacks
@@ -160,6 +160,7 @@ class Window:
         c.pre_new_frame = self._new_frame
         c.show_gui = self._each_frame
         c.show_status = self._status_bar
+        c.before_imgui_render = self.canvas.backdrop.draw
         c.before_swap = self._grab
         return p
 
@@ -267,10 +268,10 @@ class Window:
             self.worker.say(f"{path} could not be written: {error.strerror or error}")
 
 
-def dockable(label: str, place: str, draw: Callable[[], None], flags: int = 0) -> Any:
-    """A docked window that cannot be closed by accident."""
+def dockable(label: str, place: str, draw: Callable[[], None]) -> Any:
+    """A docked window that cannot be closed by accident, on the ground that the whole window has."""
     made = hello_imgui.DockableWindow(label, place, draw)
-    made.can_be_closed, made.imgui_window_flags = False, flags
+    made.can_be_closed, made.imgui_window_flags = False, imgui.WindowFlags_.no_background
     return made
 
 

@@ -48,8 +48,8 @@ renderer, result = FluidRenderer(), {}
 for view in VIEWS:
     limits = Range(0.0, 1.0) if view.field is None else automatic_range(view, view.field(frame, grid), solid)
     for size in ((320, 240), (333, 251)):
-        texture = renderer.draw(frame, scene, grid, view, limits, size)
-    gl.glBindTexture(gl.GL_TEXTURE_2D, texture)
+        renderer.draw(frame, scene, grid, view, limits, size)
+    gl.glBindTexture(gl.GL_TEXTURE_2D, renderer.texture.name)
     gl.glPixelStorei(gl.GL_PACK_ALIGNMENT, 1)
     data = gl.glGetTexImage(gl.GL_TEXTURE_2D, 0, gl.GL_RGB, gl.GL_UNSIGNED_BYTE)
     picture = np.frombuffer(data, np.uint8).reshape(251, 333, 3).astype(float)
@@ -64,8 +64,8 @@ for count in (3, 5, 8):
     fractions = np.stack([(owner == k).astype(float) for k in range(count)])
     none = np.zeros(grid.shape, bool)
     sectors = Frame(0.0, 0.0, 1, fractions, np.ones(grid.shape), 0 * u, 0 * v, 0.0 * y, none, None)
-    texture = renderer.draw(sectors, replace(scene, phases=phases), grid, VIEWS[0], Range(0.0, 1.0), (640, 480))
-    gl.glBindTexture(gl.GL_TEXTURE_2D, texture)
+    renderer.draw(sectors, replace(scene, phases=phases), grid, VIEWS[0], Range(0.0, 1.0), (640, 480))
+    gl.glBindTexture(gl.GL_TEXTURE_2D, renderer.texture.name)
     data = gl.glGetTexImage(gl.GL_TEXTURE_2D, 0, gl.GL_RGB, gl.GL_UNSIGNED_BYTE)
     picture = np.frombuffer(data, np.uint8).reshape(480, 640, 3).astype(float)
     coarse = picture[10::20, 10::20]
@@ -78,6 +78,24 @@ for count in (3, 5, 8):
         "darkest": float(picture.max(-1).min()),
         "edge": float((np.abs(np.diff(picture, axis=1)).sum(-1) > 24).mean()),
     }
+from app import texels
+near_edges, random = texels.near_edges, np.random.default_rng(4)
+for height in (60, 100, 200, 420):  # pixels: cells of 2.5 to 18, texels of half of that
+    waves = np.cumsum(np.cumsum(random.standard_normal((3, *grid.shape)), axis=1), axis=2)
+    waves[1, random.uniform(size=grid.shape) < 0.03] = 1e9  # drops
+    shares = np.eye(3)[waves.argmax(axis=0)].transpose(2, 0, 1)
+    stones = random.uniform(size=grid.shape) < 0.02
+    drops = Frame(0.0, 0.0, 1, shares, 1 + shares[0], u, v, 0.0 * y, stones, None)
+    three = replace(scene, phases=tuple(Phase(f"{k}", 10.0**k, (k / 2, 1 - k / 2, 0.5)) for k in range(3)))
+    for view in VIEWS[:2]:
+        pictures = []
+        for texels.near_edges in (near_edges, lambda owner, pixels: np.ones(owner.shape, bool)):
+            renderer.draw(drops, three, grid, view, Range(1.0, 2.0), (height * 4 // 3, height))
+            gl.glBindTexture(gl.GL_TEXTURE_2D, renderer.texture.name)
+            data = gl.glGetTexImage(gl.GL_TEXTURE_2D, 0, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE)
+            pictures.append(np.frombuffer(data, np.uint8).astype(float))
+        other = float((np.abs(pictures[0] - pictures[1]) > 8).mean())
+        result[f"{view.name} {height}"] = {"other": other, "colours": len(np.unique(pictures[0]))}
 print(json.dumps(result))
 """
 
@@ -119,6 +137,15 @@ def test_up_to_eight_phases_are_told_apart_and_meet_without_dark_fringes(rendere
     assert seen["off"] < 110  # shaded, but no other colour
     assert seen["darkest"] > 105  # measured 155, 149, 109; without normalising the shares 113, 107, 78
     assert seen["edge"] < 0.04  # surfaces are a pixel or two wide
+
+
+@pytest.mark.egl
+@pytest.mark.parametrize("height", [60, 100, 200, 420])
+@pytest.mark.parametrize("view", ["phase", "density"])
+def test_far_from_edges_the_enlarged_picture_is_what_every_pixel_would_show(rendered, view, height):
+    seen = rendered[f"{view} {height}"]
+    assert seen["other"] <= (0.006 if height > 60 else 0)  # where phases are nearly level, and shades bend
+    assert seen["colours"] > 100
 
 
 @pytest.mark.parametrize("name", colormaps.ANCHORS)

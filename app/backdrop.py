@@ -1,0 +1,33 @@
+"""What lies under all that ImGui draws: pictures of the fluid, copied to where they belong, pixel by pixel.
+
+As a textured rectangle of ImGui's a picture would be sampled and blended, which in software costs three times as much.
+"""
+
+from __future__ import annotations
+
+import OpenGL.GL as gl
+from imgui_bundle import imgui
+
+from app.opengl import Target
+from app.render import FluidRenderer
+
+
+class Backdrop:
+    """Pictures are laid while a window is described, and drawn before ImGui draws the rest."""
+
+    def __init__(self) -> None:
+        self._laid: list[tuple[Target, float, float]] = []
+
+    def lay(self, renderer: FluidRenderer, x: float, y: float) -> None:
+        """What the renderer has drawn last, with its upper left corner at a point of the window; for one frame."""
+        self._laid.append((renderer.target, x, y))
+
+    def draw(self) -> None:
+        """HelloImGui's `before_imgui_render`: the window is described, and nothing of it drawn yet."""
+        scale, height = imgui.get_io().display_framebuffer_scale, imgui.get_io().display_size.y
+        window = gl.glGetIntegerv(gl.GL_DRAW_FRAMEBUFFER_BINDING)
+        for target, x, y in self._laid:
+            left, top = round(x * scale.x), round((height - y) * scale.y)
+            target.copy_to(window, left, top - target.size[1], target.size)
+        gl.glBindFramebuffer(gl.GL_FRAMEBUFFER, window)
+        self._laid.clear()
