@@ -84,6 +84,11 @@ class Canvas:
         self._find_limits(snapshot)
         self._drawn = (snapshot.serial, state.view.name)
         places = self._stage.draw(board, area, header=False, view=state.view, limits=state.limits)
+        if state.view.tiles:
+            for standing, place in zip(board.standings, places.pictures):
+                if standing.precond in tiles.METHODS:
+                    corner, size = (place.x, place.y), (place.width, place.height)
+                    tiles.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, None, corner, size)
         self._use_mouse(snapshot, places.pictures)
         if state.view.field is not None:  # a colour bar would hide half a pane
             text = f"{state.view.name} {state.limits.low:.3g} to {state.limits.high:.3g} {state.view.unit}"

@@ -38,11 +38,11 @@ class Dump:
         return session.solve(system, b, x0)
 
 
-def start(session: Session, options: Options) -> None:
-    """Records the systems that the session solves from now on. Raises Refusal."""
+def start(session: Session, options: Options) -> Recording | None:
+    """Records the systems that the session solves from now on, where that was asked for. Raises Refusal."""
     folder = options.dump_systems
     if folder is None:
-        return
+        return None
     simulation = session.simulation
     origin = Origin(
         scene=simulation.scene.name,
@@ -59,3 +59,4 @@ def start(session: Session, options: Options) -> None:
     except ValueError as error:  # filled since the command line was checked
         raise Refusal(f"--dump-systems: {error}") from None
     simulation.solve = Dump(session, recording, options.dump_every)
+    return recording

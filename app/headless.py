@@ -19,7 +19,7 @@ def run(options: Options) -> int:
         raise Refusal(error) from None
     except MemoryError:
         raise Refusal(f"--grid {'x'.join(map(str, options.grid or ()))} does not fit into memory", RUN_TIME) from None
-    dump.start(session, options)
+    recording = dump.start(session, options)
     journey = Journey(session, options)
     print(heading(session, options), flush=True)
     try:
@@ -36,6 +36,8 @@ def run(options: Options) -> int:
         print(f"note: {notice}")
     if journey.failure:  # half a run's numbers under a whole run's name would mislead
         raise Refusal(journey.failure, RUN_TIME)
+    if recording is not None:
+        print(f"wrote {len(recording)} systems to {recording.directory}")
     write_results(options, session, [journey.total, *journey.panes])
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from . import capture, checks, registry
+from .clock import Clock
 from .pcg import PCG, Outcome
 from .registry import Preconditioner
 from .status import Status
@@ -264,31 +264,3 @@ class Solver:
         attempts = ((self.name, status, 0),)
         times = (clock.setup_ms, clock.inference_ms, clock.solve_ms)
         return Solution(x, status, 0, residual, incompatibility, self.name, np.zeros(0), attempts, *times)
-
-
-class Clock:
-    """Wall time by stage [ms]; waits for the device at each lap, so that no stage pays for another's kernels."""
-
-    def __init__(self, device: torch.device):
-        self.device = device
-        self.setup_ms = self.inference_ms = self.solve_ms = 0.0
-        self.last = self._now()
-
-    def lap(self, stage: str) -> None:
-        """Add the time since the last lap to "setup" or "solve"."""
-        now = self._now()
-        elapsed, self.last = 1000 * (now - self.last), now
-        if stage == "setup":
-            self.setup_ms += elapsed
-        else:
-            self.solve_ms += elapsed
-
-    def set_apart(self, inference_ms: float) -> None:
-        """Count that part of the setup as inference."""
-        self.setup_ms -= inference_ms
-        self.inference_ms += inference_ms
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()

@@ -274,7 +274,7 @@ def dumped(tmp_path):
     return call
 
 
-def test_dumped_systems_are_those_that_were_solved(dumped, monkeypatch):
+def test_dumped_systems_are_those_that_were_solved(dumped, monkeypatch, capsys):
     seen = []
     solve = PressureSolve.__call__
 
@@ -286,6 +286,7 @@ def test_dumped_systems_are_those_that_were_solved(dumped, monkeypatch):
     code, folder = dumped("--tol", "1e-7")
     files = recorded.sequence(folder)
     assert (code, len(files)) == (0, len(seen))
+    assert f"wrote {len(files)} systems to {folder}" in capsys.readouterr().out
     for file, expected in zip(files, seen):
         system, b = recorded.read(file)
         assert all(map(torch.equal, (system.beta_x, system.beta_y, b), expected))

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from .. import registry
+from ..clock import Clock
 from ..pcg import PCG
-from ..solver import Clock
 from ..status import Status
 from ..stencil import Stencil
 from ..system import PoissonSystem

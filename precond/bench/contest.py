@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from .. import matrix_market, problems, recorded
+from ..clock import now
 from ..registry import entry
 from ..solver import Solution, Solver
 from ..status import Status
@@ -154,23 +154,17 @@ def contestant(
 def _run(
     solve: Solve, case: Case, x0: torch.Tensor | None, rtol: float, cap: int, device: torch.device
 ) -> tuple[Run, torch.Tensor | None]:
-    start = _now(device)
+    start = now(device)
     try:
         solution = solve(case.assemble(), case.b, rtol, cap, x0)
     except (RuntimeError, MemoryError, ValueError) as error:  # a rival's library may raise instead of reporting
-        run = Run(None, cap, math.nan, 0.0, 0.0, 0.0, 1000 * (_now(device) - start), trouble=str(error))
+        run = Run(None, cap, math.nan, 0.0, 0.0, 0.0, 1000 * (now(device) - start), trouble=str(error))
         return run, None
-    total = 1000 * (_now(device) - start)
+    total = 1000 * (now(device) - start)
     iterations = solution.iterations if solution.status is Status.CONVERGED else cap
     times = (solution.setup_ms, solution.inference_ms, solution.solve_ms, total)
     run = Run(solution.status, iterations, solution.residual, *times, history=solution.history)
     return run, solution.x
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 def timed(group: Group, runs: Sequence[Run]) -> Iterator[Run]:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from .. import problems
+from ..clock import Clock
 from ..pcg import PCG, Outcome
 from ..registry import entry
-from ..solver import Clock
 from ..status import Status
 from ..system import PoissonSystem
 from ..threads import suited

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 
 from .. import capture, remembered
 from .. import weights as files
+from ..clock import now
 from ..system import PoissonSystem
 from . import blocks, galerkin
 from .cycle import Cycle
@@ -113,9 +113,9 @@ class Htp(Hierarchy):
     def _prepare(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
         self.inference_ms = 0.0
         if self.age >= self.every or self._extra() > EXTRA:
-            start = _now(system.device)
+            start = now(system.device)
             self.proposal(lambda: self._propose(system, constants), system.device, system, self.pocket, system.open_top)
-            self.inference_ms = 1000 * (_now(system.device) - start)
+            self.inference_ms = 1000 * (now(system.device) - start)
             self.age = 0
             self.counts.clear()
         self.age += 1
@@ -158,9 +158,3 @@ class Htp(Hierarchy):
             self.proposed = list(said.values())
             counts = self.recalled.get("counts", np.zeros(0, dtype=np.int64))
             self.counts = counts.tolist() if counts.dtype.kind == "i" and counts.ndim == 1 else []
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

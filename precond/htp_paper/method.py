@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from .. import weights as files
+from ..clock import now
 from ..system import PoissonSystem
 from .factors import Product
 from .frames import of_systems
@@ -45,11 +45,9 @@ class HtpPaper:
             self._allocate(system)
         assert self.network is not None
         frames = of_systems(self.partition, [system])
-        self._wait()
-        start = time.perf_counter()
+        start = now(system.device)
         factors = self.network(frames)
-        self._wait()
-        self.inference_ms = 1000 * (time.perf_counter() - start)
+        self.inference_ms = 1000 * (now(system.device) - start)
         self.product.load(factors)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
@@ -73,10 +71,6 @@ class HtpPaper:
         self.place = self.place[:-1].masked_fill(self.solid.view(-1), cell.numel())
         self.padded = torch.zeros(self.solid.numel() + 1, device=device)
         self.nothing = torch.zeros(1, device=device)
-
-    def _wait(self) -> None:
-        if self.solid.device.type == "cuda":
-            torch.cuda.synchronize(self.solid.device)
 
 
 def network_of(weights: str) -> Network:

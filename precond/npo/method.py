@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import torch
 
+from ..clock import now
 from ..spai import files
 from ..spai.planes import planes
 from ..system import PoissonSystem
@@ -47,11 +47,9 @@ class Npo:
         """Run the network's part for A; buffers are rewritten in place, so that captured graphs stay valid."""
         self.network.to(system.device)
         exact = planes([system], torch.float64)
-        self._wait(system.device)
-        start = time.perf_counter()
+        start = now(system.device)
         fresh = self.network.prepare(exact.to(torch.float32))
-        self._wait(system.device)
-        self.inference_ms = 1000 * (time.perf_counter() - start)
+        self.inference_ms = 1000 * (now(system.device) - start)
         if self.operator is None or self.root.shape != system.shape:
             self.operator, self.root = fresh, exact.root[0, 0].clone()
             return
@@ -67,7 +65,3 @@ class Npo:
         z = self.network(self.operator, (x / size).to(torch.float32)[None, None])[0, 0]
         torch.mul(z, self.root, out=out)
         out.mul_(size)
-
-    def _wait(self, device: torch.device) -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from .. import capture, remembered
+from ..clock import now
 from ..stencil import Halo, plus_neighbours
 from ..system import PoissonSystem
 from . import files
@@ -72,9 +72,9 @@ class Spai:
             self._allocate(system)
         self.inference_ms = 0.0
         if self.said is None or self.age >= self.every:
-            start = self._now()
+            start = now(system.device)
             self.question(lambda: self._ask(system), system.device, system)
-            self.inference_ms, self.age = 1000 * (self._now() - start), 0
+            self.inference_ms, self.age = 1000 * (now(system.device) - start), 0
         self.age += 1
         self.algebra(lambda: self._build(system), system.device, system)
 
@@ -117,8 +117,3 @@ class Spai:
         self.y, self.t = Halo(*system.shape, device), Halo(*system.shape, device)
         self.towards, self.back = ([torch.zeros_like(self.y.centre) for _ in range(4)] for _ in range(2))
         self.scale, self.shift = torch.zeros_like(self.y.centre), torch.zeros_like(self.y.centre)
-
-    def _now(self) -> float:
-        if self.scale.device.type == "cuda":
-            torch.cuda.synchronize(self.scale.device)
-        return time.perf_counter()
