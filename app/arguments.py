@@ -151,8 +151,10 @@ def options(argv: Sequence[str]) -> Options | None:
     fixed = given.headless or any(getattr(given, option) is not None for option in DECIDING)
     free = not fixed and given.grid is None, not fixed and given.tol is None
     replay = None if given.replay is None else replay_of(given)
-    fill_in(given, replay)
-    grid, tol = grid_of(given.grid), tol_of(given.tol)
+    grid = grid_of(given.grid)
+    saved = None if given.state is None else state_of(given.state, scene_of(given.scene) if given.scene else None, grid)
+    fill_in(given, replay, saved)
+    tol = tol_of(given.tol)
     threads = None
     if given.threads is not None:
         threads = whole(given.threads, "--threads", 1, THREADS_PER_CPU * (os.cpu_count() or 1))
@@ -160,8 +162,9 @@ def options(argv: Sequence[str]) -> Options | None:
     frames = whole(given.frames, "--frames", 1) if given.frames is not None else None
     if given.headless and frames is None:
         frames = DEFAULT_FRAMES if replay is None else max(replay.frames, 1)
-    saved = None
-    if replay is None:
+    if saved is not None:
+        scene, grid = saved.scene, saved.grid.shape
+    elif replay is None:
         scene = scene_of(DEFAULT_SCENE if given.scene is None else given.scene)
     else:
         scene, grid, saved = replay.start.scene, replay.start.grid.shape, replay.start.state
@@ -172,9 +175,6 @@ def options(argv: Sequence[str]) -> Options | None:
     preconds = preconds_of(given.precond, given.weights, given.headless, frames)
     check_device(given.device)
     check_weights(given.weights, given.precond, (*preconds, *compare))
-    if given.state is not None:
-        saved = state_of(given.state, scene if given.scene else None, grid)
-        scene, grid = saved.scene, saved.grid.shape
     check_outputs(outputs)
     dump_systems = path_of(given.dump_systems, "--dump-systems", "")
     if dump_systems is not None:
@@ -245,10 +245,12 @@ def replay_of(given: Namespace) -> Replay:
     return found if given.precond is None else found.with_own_preconditioners()
 
 
-def fill_in(given: Namespace, replay: Replay | None) -> None:
-    """Sets what the command line leaves open: as logged, or to the defaults."""
+def fill_in(given: Namespace, replay: Replay | None, saved: SavedState | None) -> None:
+    """Sets what the command line leaves open: as logged, as saved, or to the defaults."""
     if replay is None:
         texts = {"precond": DEFAULT_PRECOND, "tol": DEFAULT_TOL, "device": "auto", "seed": "0"}
+        if saved is not None and saved.choice is not None:
+            texts |= {"precond": saved.choice.precond, "tol": repr(saved.choice.tol)}
     else:
         start, most = replay.start, THREADS_PER_CPU * (os.cpu_count() or 1)
         texts = {"tol": repr(start.choice.tol), "device": start.device, "seed": str(start.seed)}

@@ -246,7 +246,7 @@ class Session(Drawn):
     def save(self, path: Path) -> None:
         """Writes the state to a file. Raises OSError."""
         self._settle(finish=True)
-        state.save(path, {**self.simulation.state(), **self.solve.memory()})
+        state.save(path, {**self.simulation.state(), **self.solve.memory()}, self.solve.choice)
 
     def load(self, path: Path) -> None:
         """Continues from a state file, whatever scene it is of."""

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+import precond
 import sim.scene
+from app.checks import TOL_MIN
+from app.solving import Choice
 from precond.commandline import temporary_beside
 from sim.grid import Grid
 from sim.layout import Scene
@@ -33,10 +36,12 @@ class SavedState:
     scene: Scene
     grid: Grid
     arrays: Mapping[str, np.ndarray]  # as Simulation.state() gave them
+    choice: Choice | None = None  # what it was solved with, where the file says it
 
 
-def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def save(path: Path, arrays: Mapping[str, np.ndarray], choice: Choice) -> None:
     """Writes the state whole or not at all. Raises OSError."""
+    arrays = {**arrays, "choice": np.array(json.dumps({"precond": choice.precond, "tol": choice.tol}))}
     part = temporary_beside(path)
     try:
         with part.open("wb") as file:
@@ -62,9 +67,19 @@ def load(path: Path) -> SavedState:
         about = json.loads(str(arrays["about"]))
         scene = sim.scene.parse(str(about["scene"]), str(arrays["scene"]))
         ny, nx = about["grid"]
-        return SavedState(str(path), scene, Grid(ny, nx, scene.height), arrays)
+        return SavedState(str(path), scene, Grid(ny, nx, scene.height), arrays, choice_of(arrays))
     except UNREADABLE as error:
         raise ValueError(f"{name} is incomplete: {one_line(error)}") from None
+
+
+def choice_of(arrays: Mapping[str, np.ndarray]) -> Choice | None:
+    """The method and the tolerance; None where the file says neither, or what this program knows nothing of."""
+    try:
+        said = json.loads(str(arrays["choice"]))
+        name, tol = str(said["precond"]), float(said["tol"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Choice(name, tol) if name in precond.names() and TOL_MIN <= tol < 1 else None
 
 
 def one_line(error: BaseException) -> str:

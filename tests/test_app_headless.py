@@ -13,6 +13,7 @@ import torch
 
 from app import headless, journey, state
 from app.__main__ import main
+from app.arguments import DEFAULT_PRECOND, options
 from app.session import FRAME_DT, Session
 from app.solving import Cancelled, Choice, PressureSolve
 from precond import recorded, weights
@@ -102,12 +103,41 @@ def test_the_state_options_round_trip(tmp_path, capsys):
     assert "rising-bubble" in capsys.readouterr().err
 
 
+def test_a_state_goes_on_with_what_it_was_solved_with_unless_told_otherwise(tmp_path):
+    half, whole, parts, other = (tmp_path / f"{name}.npz" for name in ("half", "whole", "parts", "other"))
+    run = ["--headless", "--grid", "32x32", "--precond", "multigrid", "--tol", "1e-9", "--save-state"]
+    assert main([*run, str(half), "--frames", "2"]) == 0
+    assert main([*run, str(whole), "--frames", "4"]) == 0
+    assert main(["--headless", "--state", str(half), "--frames", "2", "--save-state", str(parts)]) == 0
+    expected, found = state.load(whole), state.load(parts)
+    assert found.choice == expected.choice == Choice("multigrid", 1e-9)
+    for name in ("F", "u", "v", "p"):
+        np.testing.assert_array_equal(found.arrays[name], expected.arrays[name], name)
+    more = ["--precond", "jacobi", "--frames", "1", "--save-state", str(other)]
+    assert main(["--headless", "--state", str(half), *more]) == 0
+    assert state.load(other).choice == Choice("jacobi", 1e-9)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["", "7", "[]", '{"precond": "jacobi"}', '{"precond": "no-such", "tol": 1e-6}', '{"precond": "jacobi", "tol": -1}'],
+)
+def test_a_state_that_does_not_say_what_it_was_solved_with_takes_the_defaults(tmp_path, said):
+    file = tmp_path / "state.npz"
+    session().save(file)
+    arrays = {**state.load(file).arrays, "choice": np.array(said)}
+    np.savez(file, **({key: value for key, value in arrays.items() if key != "choice"} if not said else arrays))
+    assert state.load(file).choice is None
+    assert options(["--headless", "--state", str(file)]).preconds == (DEFAULT_PRECOND,)
+
+
 SAVES = """
 import sys
 from pathlib import Path
 import numpy as np
 from app import state
-state.save(Path(sys.argv[1]), {"field": np.random.default_rng(0).random(20_000_000)})
+from app.solving import Choice
+state.save(Path(sys.argv[1]), {"field": np.random.default_rng(0).random(20_000_000)}, Choice("jacobi", 1e-6))
 """
 
 
@@ -132,7 +162,7 @@ def test_a_state_with_nan_is_one_sentence(tmp_path, capsys):
     running = session()
     arrays = running.simulation.state()
     arrays["u"][5, 5] = np.nan
-    state.save(file, arrays)
+    state.save(file, arrays, running.solve.choice)
     assert main(["--headless", "--state", str(file), "--frames", "2"]) in (1, 2)
     error = capsys.readouterr().err
     assert error.count("\n") == 1
