@@ -245,12 +245,30 @@ def replay_of(given: Namespace) -> Replay:
     return found if given.precond is None else found.with_own_preconditioners()
 
 
+def method_of(file: str, name: str, weights: str | None) -> str:
+    """The method that a state was saved with, or the default, with a note, where it cannot go on with that one."""
+    from precond.registry import entry, names, why_unavailable
+
+    why = "which is not known here"
+    if name in names():
+        known = entry(name)
+        reason = None if known.stand_in or (weights and known.takes_weights) else why_unavailable(name)
+        why = f"which cannot be used here ({reason})" if reason else ""
+        if not why and weights and not known.takes_weights:
+            why = "which takes no --weights"
+    if why:
+        print(f"note: {file} was saved with {name!r}, {why}; it goes on with {DEFAULT_PRECOND!r}")
+    return DEFAULT_PRECOND if why else name
+
+
 def fill_in(given: Namespace, replay: Replay | None, saved: SavedState | None) -> None:
     """Sets what the command line leaves open: as logged, as saved, or to the defaults."""
     if replay is None:
         texts = {"precond": DEFAULT_PRECOND, "tol": DEFAULT_TOL, "device": "auto", "seed": "0"}
         if saved is not None and saved.choice is not None:
-            texts |= {"precond": saved.choice.precond, "tol": repr(saved.choice.tol)}
+            texts["tol"] = repr(saved.choice.tol)
+            if given.precond is None:
+                texts["precond"] = method_of(saved.file, saved.choice.precond, given.weights)
     else:
         start, most = replay.start, THREADS_PER_CPU * (os.cpu_count() or 1)
         texts = {"tol": repr(start.choice.tol), "device": start.device, "seed": str(start.seed)}

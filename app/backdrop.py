@@ -27,7 +27,13 @@ class Backdrop:
         scale, height = imgui.get_io().display_framebuffer_scale, imgui.get_io().display_size.y
         window = gl.glGetIntegerv(gl.GL_DRAW_FRAMEBUFFER_BINDING)
         for target, x, y in self._laid:
-            left, top = round(x * scale.x), round((height - y) * scale.y)
-            target.copy_to(window, left, top - target.size[1], target.size)
+            target.copy_to(window, *corner_of((x, y), target.size, height, (scale.x, scale.y)), target.size)
         gl.glBindFramebuffer(gl.GL_FRAMEBUFFER, window)
         self._laid.clear()
+
+
+def corner_of(
+    place: tuple[float, float], size: tuple[int, int], height: float, scale: tuple[float, float]
+) -> tuple[int, int]:
+    """Lower left corner in pixels, from below, of a picture whose upper left is at a point of a window, from above."""
+    return round(place[0] * scale[0]), round((height - place[1]) * scale[1]) - size[1]

@@ -107,7 +107,15 @@ def prepare_toolkit(offscreen: bool) -> None:
     if offscreen:
         os.environ["PYOPENGL_PLATFORM"] = "egl"
     elif sys.platform.startswith("linux"):
-        os.environ["PYOPENGL_PLATFORM"] = "egl" if os.environ.get("WAYLAND_DISPLAY") else "glx"
+        os.environ["PYOPENGL_PLATFORM"] = "egl" if speaks_wayland() else "glx"
+
+
+def speaks_wayland() -> bool:
+    """Whether the window is going to be one of Wayland's, and not of X11's, which Wayland shows too."""
+    import glfw
+    import imgui_bundle  # noqa: F401  # first, so that glfw finds the copy of the library that opens the window
+
+    return bool(os.environ.get("WAYLAND_DISPLAY")) and "Wayland" in str(glfw.get_version_string())
 
 
 def start(params: Any) -> None:

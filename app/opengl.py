@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import OpenGL.GL as gl
+from OpenGL.raw.GL.VERSION.GL_2_0 import glVertexAttribPointer
 
 from app.shaders import VERTEX
 
@@ -111,6 +112,7 @@ class Program:
             if not gl.glGetShaderiv(shader, gl.GL_COMPILE_STATUS):
                 raise RuntimeError(f"the fluid's shader does not compile here: {gl.glGetShaderInfoLog(shader)!r}")
             gl.glAttachShader(self._name, shader)
+            gl.glDeleteShader(shader)  # with the program
         gl.glLinkProgram(self._name)
         if not gl.glGetProgramiv(self._name, gl.GL_LINK_STATUS):
             raise RuntimeError(f"the fluid's shader does not link here: {gl.glGetProgramInfoLog(self._name)!r}")
@@ -149,7 +151,7 @@ class Mesh:
         gl.glBindVertexArray(self._array)
         gl.glBindBuffer(gl.GL_ARRAY_BUFFER, self._buffer)
         gl.glEnableVertexAttribArray(0)
-        gl.glVertexAttribPointer(0, 2, gl.GL_FLOAT, False, 0, None)
+        glVertexAttribPointer(0, 2, gl.GL_FLOAT, False, 0, None)  # PyOpenGL's own asks the platform for a context
         gl.glBindVertexArray(0)
         gl.glBindBuffer(gl.GL_ARRAY_BUFFER, 0)
 

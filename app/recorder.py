@@ -16,7 +16,7 @@ from app.priority import lower_own_priority
 from precond.commandline import temporary_beside
 
 RATE = 60  # frames per second of the video
-WAITING = 8  # frames between the window and the encoder: 22 MB at 1280x720
+WAITING = 8  # frames between the window and the encoder: 30 MB at 1280x720
 NICENESS = 5  # x264's threads, competing with a parallel solve at equal priority, made it thirty times slower
 PRESET = {False: "veryfast", True: "superfast"}  # live, where the fluid wants the processor; twice the size
 ORDER = {3: "rgb24", 4: "bgra"}  # FFmpeg's names, by the number of channels

@@ -37,15 +37,21 @@ class FluidRenderer:
         self._fine, self._fine_more, self._around, self._tone = (Texture() for _ in range(4))
         self._light, self._plain, self.texture = Texture(), Texture(), Texture(gl.GL_NEAREST)
         self._lit, self.target = Target(self._light, self._plain), Target(self.texture)
+        self._checked = False
 
     def draw(self, frame: Frame, scene: Scene, grid: Grid, view: View, limits: Range, size: tuple[int, int]) -> None:
-        """Draws into `texture`, which belongs to `target`, (width, height) pixels. Leaves the GL state as it was."""
+        """Draws into `texture`, which belongs to `target`, (width, height) pixels.
+
+        Leaves the GL state as ImGui needs it. Raises RuntimeError at the first frame where the driver cannot do it.
+        """
         factor = max(1, min(TEXELS_PER_CELL, TEXELS // max(grid.shape)))
         carried = texels.sharpened(frame.fractions[:-1], frame.solid)
         fine = [texels.in_bytes(texels.resampled(cells, factor)) for cells in carried]
         fine.append(texels.solids(frame.solid, factor))
         edges = texels.quads(texels.near_edges(texels.owners(fine), size[1] / fine[0].shape[0]))
         with Restored():
+            while not self._checked and gl.glGetError() != gl.GL_NO_ERROR:
+                pass  # what others have left
             self._upload(fine)
             self._around.upload(surroundings(carried, scene))
             if view.field is not None:
@@ -57,6 +63,9 @@ class FluidRenderer:
             self._lit.resize((fine[0].shape[1], fine[0].shape[0]))
             self.target.resize(size)
             self._passes(scene, grid, view)
+            if not self._checked and gl.glGetError() != gl.GL_NO_ERROR:
+                raise RuntimeError("this OpenGL driver cannot draw the fluid: update it, or use --headless")
+            self._checked = True
 
     def _upload(self, fine: list[np.ndarray]) -> None:
         shares, solid = fine[:-1], fine[-1]

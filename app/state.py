@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-import precond
 import sim.scene
 from app.checks import TOL_MIN
 from app.solving import Choice
@@ -73,13 +72,13 @@ def load(path: Path) -> SavedState:
 
 
 def choice_of(arrays: Mapping[str, np.ndarray]) -> Choice | None:
-    """The method and the tolerance; None where the file says neither, or what this program knows nothing of."""
+    """The method, whether it is known here or not, and the tolerance; None where the file does not say them."""
     try:
         said = json.loads(str(arrays["choice"]))
         name, tol = str(said["precond"]), float(said["tol"])
     except (KeyError, TypeError, ValueError):
         return None
-    return Choice(name, tol) if name in precond.names() and TOL_MIN <= tol < 1 else None
+    return Choice(name, tol) if TOL_MIN <= tol < 1 else None
 
 
 def one_line(error: BaseException) -> str:

@@ -76,7 +76,7 @@ def around(values: np.ndarray, reach: float) -> np.ndarray:
 
 
 def in_bytes(values: np.ndarray) -> np.ndarray:
-    """0 to 1 in eight bits, which place a surface to 1/64 of a cell and are read faster than floats."""
+    """0 to 1 in eight bits, which place a surface to 1/100 of a cell and are read faster than floats."""
     return (255 * values + 0.5).clip(0, 255).astype(np.uint8)
 
 

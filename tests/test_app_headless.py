@@ -120,7 +120,7 @@ def test_a_state_goes_on_with_what_it_was_solved_with_unless_told_otherwise(tmp_
 
 @pytest.mark.parametrize(
     "said",
-    ["", "7", "[]", '{"precond": "jacobi"}', '{"precond": "no-such", "tol": 1e-6}', '{"precond": "jacobi", "tol": -1}'],
+    ["", "7", "[]", '{"precond": "jacobi"}', '{"precond": "jacobi", "tol": -1}'],
 )
 def test_a_state_that_does_not_say_what_it_was_solved_with_takes_the_defaults(tmp_path, said):
     file = tmp_path / "state.npz"
@@ -129,6 +129,26 @@ def test_a_state_that_does_not_say_what_it_was_solved_with_takes_the_defaults(tm
     np.savez(file, **({key: value for key, value in arrays.items() if key != "choice"} if not said else arrays))
     assert state.load(file).choice is None
     assert options(["--headless", "--state", str(file)]).preconds == (DEFAULT_PRECOND,)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "why"),
+    [
+        ("no-such", [], "not known"),
+        ("amgx-amg", [], "cannot be used here"),
+        ("dilu", ["--weights", "random:1"], "--weights"),
+    ],
+)
+def test_a_state_of_a_method_that_cannot_go_on_keeps_its_tolerance_and_says_so(tmp_path, capsys, name, more, why):
+    file = tmp_path / "state.npz"
+    state.save(file, session().simulation.state(), Choice(name, 1e-9))
+    found = options(["--headless", "--state", str(file), *more])
+    assert (found.preconds, found.tol) == ((DEFAULT_PRECOND,), 1e-9)
+    said = capsys.readouterr().out
+    assert said.startswith(f"note: {file} was saved with {name!r}")
+    assert why in said
+    assert options(["--headless", "--state", str(file), "--precond", "jacobi"]).preconds == ("jacobi",)
+    assert not capsys.readouterr().out
 
 
 SAVES = """

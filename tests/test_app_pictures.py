@@ -80,6 +80,11 @@ for count in (3, 5, 8):
     }
 from app import texels
 near_edges, random = texels.near_edges, np.random.default_rng(4)
+marked = [1.0]
+def noting(owner, pixels):
+    found = near_edges(owner, pixels)
+    marked[0] = float(found.mean())
+    return found
 for height in (60, 100, 200, 420):  # pixels: cells of 2.5 to 18, texels of half of that
     waves = np.cumsum(np.cumsum(random.standard_normal((3, *grid.shape)), axis=1), axis=2)
     waves[1, random.uniform(size=grid.shape) < 0.03] = 1e9  # drops
@@ -89,13 +94,13 @@ for height in (60, 100, 200, 420):  # pixels: cells of 2.5 to 18, texels of half
     three = replace(scene, phases=tuple(Phase(f"{k}", 10.0**k, (k / 2, 1 - k / 2, 0.5)) for k in range(3)))
     for view in VIEWS[:2]:
         pictures = []
-        for texels.near_edges in (near_edges, lambda owner, pixels: np.ones(owner.shape, bool)):
+        for texels.near_edges in (noting, lambda owner, pixels: np.ones(owner.shape, bool)):
             renderer.draw(drops, three, grid, view, Range(1.0, 2.0), (height * 4 // 3, height))
             gl.glBindTexture(gl.GL_TEXTURE_2D, renderer.texture.name)
             data = gl.glGetTexImage(gl.GL_TEXTURE_2D, 0, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE)
             pictures.append(np.frombuffer(data, np.uint8).astype(float))
         other = float((np.abs(pictures[0] - pictures[1]) > 8).mean())
-        result[f"{view.name} {height}"] = {"other": other, "colours": len(np.unique(pictures[0]))}
+        result[f"{view.name} {height}"] = {"other": other, "colours": len(np.unique(pictures[0])), "marked": marked[0]}
 print(json.dumps(result))
 """
 
@@ -130,6 +135,17 @@ def test_phases_wear_their_colours_and_solids_are_stone(rendered):
 
 
 @pytest.mark.egl
+def test_fields_have_their_maps_colours_where_they_are(rendered):
+    table = colormaps.table({view.name: view.colormap for view in VIEWS}["density"]).astype(float)
+    for place, index in (("water", 255), ("gas", 0)):  # densities 1000 and 10
+        assert np.abs(np.array(rendered["density"][place]) - table[index]).max() < 12, place
+    water, gas = (np.array(rendered["pressure"][place]) for place in ("water", "gas"))  # falls with the height
+    table = colormaps.table({view.name: view.colormap for view in VIEWS}["pressure"]).astype(float)
+    nearest = [int(np.abs(table - color).sum(axis=1).argmin()) for color in (water, gas)]
+    assert nearest[0] > nearest[1] + 80
+
+
+@pytest.mark.egl
 @pytest.mark.parametrize("count", [3, 5, 8])
 def test_up_to_eight_phases_are_told_apart_and_meet_without_dark_fringes(rendered, count):
     seen = rendered[f"{count} phases"]
@@ -146,6 +162,7 @@ def test_far_from_edges_the_enlarged_picture_is_what_every_pixel_would_show(rend
     seen = rendered[f"{view} {height}"]
     assert seen["other"] <= (0.006 if height > 60 else 0)  # where phases are nearly level, and shades bend
     assert seen["colours"] > 100
+    assert seen["marked"] == 1 if height == 60 else seen["marked"] < 0.8  # smaller texels are all near edges
 
 
 @pytest.mark.parametrize("name", colormaps.ANCHORS)
@@ -224,6 +241,36 @@ def test_functions_are_drawn_upright_with_solids_as_stone():
     assert stone[0] == (10 + tiles.PICTURE + tiles.GAP + 7 * tiles.CELL, 0)
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_a_recording_has_the_colours_of_its_pictures(tmp_path, live):
+    path = tmp_path / "film.mp4"
+    recorder = Recorder(path, (64, 48), live=live)
+    recorder.add(np.zeros((48, 64, 4), np.uint8) + np.array([20, 120, 250, 7], np.uint8), 0)  # BGR and nothing: orange
+    recorder.close()
+    with av.open(str(path)) as film:
+        (picture,) = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert np.abs(picture.reshape(-1, 3).mean(axis=0) - [250, 120, 20]).max() < 6
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "height", "scale", "corner"),
+    [
+        ((12, 12), (888, 666), 720.0, (1.0, 1.0), (12, 42)),
+        ((12, 12), (1776, 1332), 720.0, (2.0, 2.0), (24, 84)),
+        ((10.4, 20.0), (101, 51), 300.0, (1.25, 1.25), (13, 299)),
+        ((0.0, 0.0), (64, 64), 64.0, (1.0, 1.0), (0, 0)),
+    ],
+)
+def test_pictures_lie_where_their_upper_left_corner_is(place, size, height, scale, corner):
+    pytest.importorskip("imgui_bundle")
+    from app.launch import prepare_toolkit
+
+    prepare_toolkit(offscreen=True)
+    from app.backdrop import corner_of
+
+    assert corner_of(place, size, height, scale) == corner
+
+
 def test_a_recording_plays_back_whole(tmp_path):
     path = tmp_path / "film.mp4"
     path.write_bytes(b"older film")
@@ -254,6 +301,12 @@ def test_a_picture_is_written_whole(tmp_path):
     from PIL import Image
 
     save_picture(tmp_path / "out" / "a.png", np.full((4, 6, 3), 200, np.uint8))
+    orange = np.zeros((4, 6, 4), np.uint8) + np.array(
+        [20, 120, 250, 7], np.uint8
+    )  # as screens hold it: BGR and nothing
+    save_picture(tmp_path / "out" / "b.png", orange)
+
+    assert Image.open(tmp_path / "out" / "b.png").getpixel((2, 2)) == (250, 120, 20)
     with Image.open(tmp_path / "out" / "a.png") as image:
         assert image.size == (6, 4)
 

@@ -33,9 +33,8 @@ class Desk:
     def __init__(self, folder: Path, number: str) -> None:
         self.folder, self.settings = folder, folder / "config" / "estuary" / "settings.json"
         self.environment = {**os.environ, "DISPLAY": number, "PYTHONPATH": str(ROOT)}
-        self.environment |= {"XDG_CONFIG_HOME": str(folder / "config")}
-        for variable in ("WAYLAND_DISPLAY", "ESTUARY_SETTINGS"):
-            self.environment.pop(variable, None)
+        self.environment |= {"XDG_CONFIG_HOME": str(folder / "config"), "WAYLAND_DISPLAY": "as-on-its-desktops"}
+        self.environment.pop("ESTUARY_SETTINGS", None)
         save(self.settings, Settings(toured=True, width=800, height=560))
         command = [sys.executable, "-m", "app", *OPTIONS.split()]
         with (folder / "errors").open("w") as errors:
