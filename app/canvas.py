@@ -8,7 +8,7 @@ from typing import Any
 
 from imgui_bundle import ImVec2, imgui
 
-from app import colormaps, theme, tiles
+from app import theme, tiles
 from app.arrange import Rect
 from app.backdrop import Backdrop
 from app.capsules import mirrored
@@ -217,9 +217,9 @@ class Canvas:
         place = (right - 104 * unit, top + 8 * unit)
         ink.add_text(font, theme.TEXT * fit, place, theme.packed(theme.INK), title)
         x, y, wide = right - 100 * unit, top + 36 * unit, 14 * unit
+        shades = theme.packed_map(state.view.colormap)
         for k in range(steps):  # from the top, the high end, down
-            red, green, blue = colormaps.table(state.view.colormap)[255 - round(255 * k / (steps - 1))]
-            shade = theme.packed(theme.color(f"#{red:02x}{green:02x}{blue:02x}"))
+            shade = shades[255 - round(255 * k / (steps - 1))]
             ink.add_rect_filled((x, y + height * k / steps), (x + wide, y + height * (k + 1) / steps + 0.5), shade)
         for share in (0.0, 0.25, 0.5, 0.75, 1.0):
             value = state.limits.high + share * (state.limits.low - state.limits.high)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from imgui_bundle import ImVec2, ImVec4, hello_imgui, imgui, implot
+
+from app import colormaps
 
 
 def color(text: str, alpha: float = 1.0) -> ImVec4:
@@ -100,3 +103,10 @@ def apply_to_plots() -> None:
 def packed(value: ImVec4, alpha: float = 1.0) -> int:
     """As draw lists take colours."""
     return int(imgui.color_convert_float4_to_u32(ImVec4(value.x, value.y, value.z, value.w * alpha)))
+
+
+@cache
+def packed_map(name: str) -> tuple[int, ...]:
+    """The 256 colours of a map as draw lists take them, the low end first."""
+    table = colormaps.table(name) / 255
+    return tuple(packed(ImVec4(red, green, blue, 1.0)) for red, green, blue in table.tolist())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app import colormaps, theme
+from app import theme
 from precond.htp import anatomy
 from precond.htp.layout import SIDE
 
@@ -59,5 +59,4 @@ def draw_functions(ink: Any, functions: np.ndarray, corner: tuple[float, float],
 @cache
 def palette() -> tuple[int, ...]:
     """256 colours as draw lists take them, and one more for solids."""
-    texts = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colormaps.table("balance")]
-    return tuple(theme.packed(theme.color(text)) for text in (*texts, STONE))
+    return (*theme.packed_map("balance"), theme.packed(theme.color(STONE)))
