@@ -50,8 +50,8 @@ class FluidRenderer:
         fine.append(texels.solids(frame.solid, factor))
         edges = texels.quads(texels.near_edges(texels.owners(fine), size[1] / fine[0].shape[0]))
         with Restored():
-            while not self._checked and gl.glGetError() != gl.GL_NO_ERROR:
-                pass  # what others have left
+            if not self._checked:
+                gl.glGetError()  # what others have left
             self._upload(fine)
             self._around.upload(surroundings(carried, scene))
             if view.field is not None:
@@ -70,7 +70,8 @@ class FluidRenderer:
     def _upload(self, fine: list[np.ndarray]) -> None:
         shares, solid = fine[:-1], fine[-1]
         none = np.zeros_like(solid)
-        self._fine.upload([*[*shares[: NARROW - 1], none, none][: NARROW - 1], solid])
+        first = [*shares, none, none][: NARROW - 1]
+        self._fine.upload([*first, solid])
         if len(shares) >= NARROW:
             self._fine_more.upload(shares[NARROW - 1 :])
 
