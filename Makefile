@@ -22,7 +22,7 @@ run: $(READY)
 	fi
 
 test: $(READY)
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2
 
 lint: $(READY)
 	$(PY) -m ruff check .
@@ -65,7 +65,7 @@ pictures: $(READY)
 
 cuda: $(READY)
 	@mkdir -p out/cuda
-	$(PY) -m pytest tests/test_precond_*.py
+	$(PY) -m pytest tests/precond
 	$(BENCH) --device cuda --paper --methods none,jacobi,dilu --json out/cuda/paper.json
 	$(BENCH) --device cuda --sizes 1024,2048,4096,8192,16384 --methods none,jacobi,dilu,spai,multigrid,hierarchy,htp,dct \
 		--json out/cuda/barrier.json --plot out/cuda/barrier

@@ -8,12 +8,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-# Read by OpenMP when torch loads it. Threads that spin at a barrier while the window, the encoder or another program
-# wants their core made a pressure solve thirty times slower on a busy two-core machine.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-from app import arguments
-from precond.commandline import Refusal
+from app.cli import options as arguments
+from precond.support.command_line import Refusal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,13 +21,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options is None:
             return 0
         if options.headless:
-            from app import headless
+            from app.cli import headless
 
             return headless.run(options)
-        from app import launch, settings
-        from app.memory import Memory
+        from app.cli import interactive
+        from app.ui import settings
+        from app.window.settings_sync import Memory
 
-        return launch.run(options, Memory(settings.place(os.environ) if options.remembers else None))
+        return interactive.run(options, Memory(settings.place(os.environ) if options.remembers else None))
     except Refusal as refusal:
         print(f"estuary: {refusal}", file=sys.stderr)
         return refusal.code

@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from precond.commandline import RUN_TIME, Parser, Refusal, check_outputs, exit_code, joined, path_of, whole
+from precond.support.command_line import RUN_TIME, Parser, Refusal, check_outputs, exit_code, joined, path_of, whole
 
 QUALITY = 60  # of WebP, 0 to 100
 

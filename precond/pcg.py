@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from . import capture
+from .device import cuda_graph
 from .registry import Preconditioner
 from .status import Status
 from .stencil import Halo, Stencil
@@ -63,8 +63,8 @@ class PCG:
         self.count = torch.zeros((), dtype=torch.int64, device=device)
         self.rr = torch.zeros(self.chunk, dtype=torch.float64, device=device)
         self.slots = list(self.rr)
-        self.graphs: dict[tuple[int, bool], tuple[Preconditioner, capture.Graph]] = {}
-        self.graph: capture.Graph | None = None
+        self.graphs: dict[tuple[int, bool], tuple[Preconditioner, cuda_graph.Graph]] = {}
+        self.graph: cuda_graph.Graph | None = None
         self.captured_with: Projector | None = None
 
     def solve(
@@ -230,12 +230,12 @@ class PCG:
         Recording spoils every vector but b and A: the solve begins after it.
         """
         self.graph = None
-        if not capture.possible(self.r.device) or not getattr(self.M, "capturable", False):
+        if not cuda_graph.possible(self.r.device) or not getattr(self.M, "capturable", False):
             return
         if self.captured_with is not self.project:
             self.graphs, self.captured_with = {}, self.project
         key = (id(self.M), self.flexible)  # the entry keeps M alive, so that no other object gets its id
         if key not in self.graphs:
             self.active.fill_(False)
-            self.graphs[key] = self.M, capture.record(self._chunk, self.r.device)
+            self.graphs[key] = self.M, cuda_graph.record(self._chunk, self.r.device)
         self.graph = self.graphs[key][1]

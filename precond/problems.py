@@ -19,7 +19,7 @@ import math
 import numpy as np
 import torch
 
-from . import checks
+from .support import argument_checks
 from .system import PoissonSystem
 
 KINDS = ("barrier", "closed", "blobs", "spray", "checker", "filament")
@@ -50,12 +50,12 @@ def fields(
     kind: str, cells: int, seed: int, contrast: tuple[float, float] | float = (5, 100), solids: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What `frame` is made of: density, solid cells (bool) and N(0, I), each (ny, nx)."""
-    checks.choice(kind, "kind", KINDS)
+    argument_checks.choice(kind, "kind", KINDS)
     shape = grid_shape(cells)
-    rng = np.random.default_rng(checks.count(seed, "seed", 0))
+    rng = np.random.default_rng(argument_checks.count(seed, "seed", 0))
     rho = density(kind, shape, rng, contrast)
     solid = morton_rank(shape) >= cells
-    if checks.flag(solids, "solids"):
+    if argument_checks.flag(solids, "solids"):
         solid |= obstacles(shape, rng)
     return rho, solid, rng.standard_normal(shape)
 
@@ -64,7 +64,7 @@ def density(
     kind: str, shape: tuple[int, int], seed: int | np.random.Generator, contrast: tuple[float, float] | float = (5, 100)
 ) -> np.ndarray:
     """A density field of that kind, (ny, nx) float64, light fluid 1. seed: an integer or a numpy generator."""
-    checks.choice(kind, "kind", KINDS)
+    argument_checks.choice(kind, "kind", KINDS)
     rng = np.random.default_rng(seed)
     low, high = _range(contrast)
     heavy = math.exp(rng.uniform(math.log(low), math.log(high)))
@@ -98,7 +98,7 @@ def obstacles(shape: tuple[int, int], seed: int | np.random.Generator) -> np.nda
 
 def grid_shape(cells: int) -> tuple[int, int]:
     """(H, W) of the grid that holds that many cells: W = ceil(sqrt cells), H = ceil(cells / W)."""
-    cells = checks.count(cells, "cells", 1)
+    cells = argument_checks.count(cells, "cells", 1)
     width = math.isqrt(cells - 1) + 1
     return -(-cells // width), width
 
@@ -140,7 +140,7 @@ def _range(contrast: tuple[float, float] | float) -> tuple[float, float]:
     pair = contrast if isinstance(contrast, (tuple, list)) else (contrast, contrast)
     if len(pair) != 2:
         raise ValueError(f"contrast is {contrast!r}; pass a range (low, high) or one number.")
-    low, high = (checks.positive(value, "contrast") for value in pair)
+    low, high = (argument_checks.positive(value, "contrast") for value in pair)
     if low > high:
         raise ValueError(f"contrast is {contrast!r}; pass the lower end first.")
     return low, high

@@ -33,22 +33,22 @@ from typing import Any, Protocol
 
 import torch
 
-from . import amg, amgx
-from .dct import Dct
-from .dilu import Dilu
-from .dilu_natural import DiluNatural
-from .direct import Direct
+from .classical import amg, amgx
+from .classical.dct import Dct
+from .classical.dilu import Dilu
+from .classical.dilu_natural import DiluNatural
+from .classical.fsai import SpaiStatic
+from .classical.ic0 import Ic0
+from .classical.identity import Identity
+from .classical.jacobi import Jacobi
+from .classical.multigrid import Multigrid
+from .classical.nystrom import Nystrom
+from .classical.sparse_lu import Direct
 from .htp import method as htp
 from .htp.hierarchy import Hierarchy, Polynomials
 from .htp_paper import method as htp_paper
-from .ic0 import Ic0
-from .jacobi import Jacobi
-from .multigrid import Multigrid
-from .none import Identity
 from .npo import method as npo
-from .nystrom import Nystrom
 from .spai import method as spai
-from .spai_static import SpaiStatic
 from .system import PoissonSystem
 
 

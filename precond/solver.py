@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from . import capture, checks, registry
-from .clock import Clock
+from . import registry
+from .device import cuda_graph
+from .device.timer import Clock
 from .pcg import PCG, Outcome
 from .registry import Preconditioner
 from .status import Status
+from .support import argument_checks
+from .support.threads import suited
 from .system import PoissonSystem
-from .threads import suited
 
 ZERO = 1e-14  # a projected right-hand side below this fraction of b is rounding of a b that balances nothing
 UPDATES = ("auto", "plain", "flexible")
@@ -86,12 +88,12 @@ class Solver:
             if method != name or entry.stand_in is None:
                 raise ValueError(f"The preconditioner {method!r} is not available: {reason}")
             self.acting, self.notice = entry.stand_in, f"{entry.stand_in!r} stands in for {name!r}: {reason}"
-        self.update = checks.choice(update, "update", UPDATES)
+        self.update = argument_checks.choice(update, "update", UPDATES)
         for method in (name, *fallback):
             if update == "plain" and registry.entry(method).only_flexible:
                 raise ValueError(f"update is 'plain' but {method!r} is not linear; pass 'auto' or 'flexible'.")
         self.fallback = tuple(dict.fromkeys(method for method in fallback if method != name))
-        self.device = checks.device(device)
+        self.device = argument_checks.device(device)
         self._system = system
         self._allocate(system)
 
@@ -114,10 +116,10 @@ class Solver:
         """
         if not isinstance(system, PoissonSystem):
             raise TypeError(f"system is a {type(system).__name__}; pass a precond.PoissonSystem.")
-        rtol, atol = checks.relative(rtol, "rtol"), checks.nonnegative(atol, "atol")
-        limit = checks.count(max_iterations, "max_iterations", 1)
-        b_field = checks.field(b, "b", system.shape)
-        guess = None if x0 is None else checks.field(x0, "x0", system.shape)
+        rtol, atol = argument_checks.relative(rtol, "rtol"), argument_checks.nonnegative(atol, "atol")
+        limit = argument_checks.count(max_iterations, "max_iterations", 1)
+        b_field = argument_checks.field(b, "b", system.shape)
+        guess = None if x0 is None else argument_checks.field(x0, "x0", system.shape)
 
         with suited(self.device, system.solid.numel()):
             return self._solve(system, b_field, guess, rtol, atol, limit, give_up)
@@ -187,7 +189,7 @@ class Solver:
 
     def apply(self, r: torch.Tensor | np.ndarray) -> torch.Tensor:
         """z = P M P r as PCG uses it, float64, (ny, nx), on r's device; M is set up from the last system given."""
-        field = checks.field(r, "r", self._system.shape)
+        field = argument_checks.field(r, "r", self._system.shape)
         with suited(self.device, field.numel()):
             local = self._refresh(self._system)
             M = self._set_up(self.acting, local)
@@ -228,7 +230,7 @@ class Solver:
         self._local = PoissonSystem.empty(*system.shape, device=self.device)
         self._pcg = PCG(*system.shape, self.device)
         self._methods: dict[str, Preconditioner] = {}
-        self._setups: dict[str, capture.Repeated] = {}
+        self._setups: dict[str, cuda_graph.Repeated] = {}
 
     def _refresh(self, system: PoissonSystem) -> PoissonSystem:
         """The system's present values on the solver's device, in the operator PCG iterates with."""
@@ -246,13 +248,13 @@ class Solver:
         if name not in self._methods:
             entry = registry.entry(name)
             made = entry.factory(weights=self.weights) if entry.takes_weights else entry.factory()
-            self._methods[name], self._setups[name] = registry.checked(name, made), capture.Repeated()
+            self._methods[name], self._setups[name] = registry.checked(name, made), cuda_graph.Repeated()
         return self._methods[name]
 
     def _set_up(self, name: str, local: PoissonSystem) -> Preconditioner:
         """M, set up for the system; on CUDA from a graph, where the method allows that, until walls change."""
         M = self._method(name)
-        if getattr(M, "recordable", False) and capture.possible(self.device):
+        if getattr(M, "recordable", False) and cuda_graph.possible(self.device):
             self._setups[name](lambda: M.setup(local), self.device, local.topology, local.open_top)
         else:
             M.setup(local)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from . import checks
+from .support import argument_checks
 from .topology import Topology
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ class PoissonSystem:
         (rho_i + rho_j) / (2 rho_i rho_j) dt / dx^2, as in the published protocol of arXiv 2605.13343.
         Raises ValueError (TypeError for wrong types) with the offending value. The tensors lie on rho's device.
         """
-        density = checks.field(rho, "rho")
-        spacing = checks.positive(dx, "dx")
-        scale = checks.positive(dt, "dt") / spacing / spacing  # spacing ** 2 may underflow to a division by 0
-        open_top = checks.flag(open_top, "open_top")
-        checks.choice(face, "face", FACES)
+        density = argument_checks.field(rho, "rho")
+        spacing = argument_checks.positive(dx, "dx")
+        scale = argument_checks.positive(dt, "dt") / spacing / spacing  # spacing ** 2 may underflow to a division by 0
+        open_top = argument_checks.flag(open_top, "open_top")
+        argument_checks.choice(face, "face", FACES)
         shape = (density.shape[0], density.shape[1])
         system = cls.empty(*shape, open_top=open_top, device=density.device)
         if solid is not None:
-            system.solid.copy_(checks.mask(solid, "solid", shape))
+            system.solid.copy_(argument_checks.mask(solid, "solid", shape))
         bad = ~(torch.isfinite(density) & (density > 0)) & ~system.solid
         if bad.any():
             raise ValueError(f"rho is {density[bad][0].item()} in a fluid cell; pass finite densities above 0.")
@@ -87,8 +87,8 @@ class PoissonSystem:
         column of beta_x, the first row of beta_y and, unless open_top, its last row. Entries beside solid cells are
         ignored (taken as 0). Raises ValueError (TypeError for wrong types) with the offending value.
         """
-        faces_x, faces_y = checks.field(beta_x, "beta_x"), checks.field(beta_y, "beta_y")
-        open_top = checks.flag(open_top, "open_top")
+        faces_x, faces_y = argument_checks.field(beta_x, "beta_x"), argument_checks.field(beta_y, "beta_y")
+        open_top = argument_checks.flag(open_top, "open_top")
         ny, nx = faces_x.shape[0], faces_y.shape[1]
         if tuple(faces_x.shape) != (ny, nx + 1) or tuple(faces_y.shape) != (ny + 1, nx):
             raise ValueError(
@@ -97,7 +97,7 @@ class PoissonSystem:
             )
         system = cls.empty(ny, nx, open_top=open_top, device=faces_x.device)
         if solid is not None:
-            system.solid.copy_(checks.mask(solid, "solid", (ny, nx)))
+            system.solid.copy_(argument_checks.mask(solid, "solid", (ny, nx)))
         system.beta_x.copy_(faces_x)
         system.beta_y.copy_(faces_y)
         system._close_solids()
@@ -116,8 +116,12 @@ class PoissonSystem:
     @classmethod
     def empty(cls, ny: int, nx: int, open_top: bool = False, device: str | torch.device = "cpu") -> PoissonSystem:
         """A system of ny x nx fluid cells with every coefficient 0, to be filled in place."""
-        ny, nx, open_top = checks.count(ny, "ny", 1), checks.count(nx, "nx", 1), checks.flag(open_top, "open_top")
-        place = checks.device(device)
+        ny, nx, open_top = (
+            argument_checks.count(ny, "ny", 1),
+            argument_checks.count(nx, "nx", 1),
+            argument_checks.flag(open_top, "open_top"),
+        )
+        place = argument_checks.device(device)
         beta_x = torch.zeros((ny, nx + 1), dtype=torch.float64, device=place)
         beta_y = torch.zeros((ny + 1, nx), dtype=torch.float64, device=place)
         return cls(beta_x, beta_y, torch.zeros((ny, nx), dtype=torch.bool, device=place), open_top)
@@ -141,7 +145,7 @@ class PoissonSystem:
 
     def apply(self, p: object) -> torch.Tensor:
         """A p, float64, shape (ny, nx); p in solids is passed through and touches no neighbour."""
-        field = checks.field(p, "p", self.shape).to(self.device)
+        field = argument_checks.field(p, "p", self.shape).to(self.device)
         inside = torch.where(self.solid, 0.0, field)
         flux_x = self.beta_x[:, 1:-1] * (inside[:, 1:] - inside[:, :-1])
         flux_y = self.beta_y[1:-1] * (inside[1:] - inside[:-1])
@@ -201,7 +205,7 @@ class PoissonSystem:
 
         A p = b has a solution exactly when P b = b; P is the orthogonal projector onto the range of A in the fluid.
         """
-        field = checks.field(b, "b", self.shape).to(self.device)
+        field = argument_checks.field(b, "b", self.shape).to(self.device)
         clean = torch.where(self.solid, 0.0, field)  # where, not a product: NaN in a solid must not count
         return self.topology.projector(clean.reshape(-1)).reshape(self.shape)
 

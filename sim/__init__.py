@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")  # the banner would be the first line of every program's output
 
-from sim import scene
 from sim.frame import Controls, Frame, Stats, Stroke
 from sim.grid import Grid
-from sim.scene import SceneError
+from sim.scenes.reader import SceneError
 
 if TYPE_CHECKING:
     from sim.simulation import NotFiniteError, Simulation
 
-__all__ = ["Controls", "Frame", "Grid", "NotFiniteError", "SceneError", "Simulation", "Stats", "Stroke", "scene"]
+__all__ = ["Controls", "Frame", "Grid", "NotFiniteError", "SceneError", "Simulation", "Stats", "Stroke"]
 
 
 def __getattr__(name: str) -> Any:

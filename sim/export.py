@@ -8,9 +8,9 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from sim.files import replacing
+from precond.support.files import replacing
 from sim.frame import Frame
-from sim.layout import Scene
+from sim.scenes.scene import Scene
 
 SUFFIXES = (".npz", ".vti")
 

@@ -14,14 +14,15 @@ import numpy as np
 import torch
 
 from precond.system import PoissonSystem
-from sim import advect, boundary, brush, plic, pressure, runtime, state, survey, tension
-from sim.boundary import Body, Boundary, Drag
+from sim import checkpoint
 from sim.frame import LIMITS, STAGES, Controls, Frame, Solution, Stats, Stroke
 from sim.grid import Grid
-from sim.layout import Scene, pairs
-from sim.scene import load
-from sim.survey import Survey, differences
-from sim.viscosity import Viscosity
+from sim.kernels import advect, boundary, brush, diagnostics, plic, pressure, taichi_runtime, tension
+from sim.kernels.boundary import Body, Boundary, Drag
+from sim.kernels.diagnostics import Survey, differences
+from sim.kernels.viscosity import Viscosity
+from sim.scenes.reader import load
+from sim.scenes.scene import Scene, pairs
 
 Solve = Callable[[PoissonSystem, torch.Tensor, torch.Tensor], Solution]
 
@@ -64,7 +65,7 @@ class Simulation:
             raise TypeError(f"solve must be a function solve(system, b, x0), not {solve!r}")
         self.solve = solve
         self.seed = seed
-        self.device = runtime.start(device, threads)
+        self.device = taichi_runtime.start(device, threads)
         self._allocate()
         self.reset()
 
@@ -85,7 +86,7 @@ class Simulation:
         self.v, self._v_a, self._v_b = (zeros(ny + 1, nx) for _ in range(3))
         self._flux_x, self._flux_y = zeros(count, ny, nx + 1), zeros(count, ny + 1, nx)
         self._plane = zeros(count, 3, ny, nx)
-        self._rows, self._surface = zeros(ny, survey.NUMBERS + count), zeros(ny, 2)
+        self._rows, self._surface = zeros(ny, diagnostics.NUMBERS + count), zeros(ny, 2)
         self._jump, self._jump_mu = zeros(count + 1), zeros(count + 1)
         self._sigma = zeros(count + 1, count + 1)
         self._boundary = Boundary(self.scene, self.grid, self.device)
@@ -96,7 +97,7 @@ class Simulation:
         self._kept = [torch.zeros_like(field) for field in self._fields()]  # to go back to when a step breaks off
 
     def _few_threads(self) -> AbstractContextManager[None]:
-        return runtime.few_threads(self.device, self.p.numel())
+        return taichi_runtime.few_threads(self.device, self.p.numel())
 
     def _fields(self) -> tuple[torch.Tensor, ...]:
         return self.F, self.u, self.v, self.p, self.solid, self.viscous
@@ -152,7 +153,7 @@ class Simulation:
         controls that do not fit the phases, NotFiniteError when the velocity is no longer finite. Whatever is raised,
         also by `solve`, leaves the fluid as it was before the call.
         """
-        runtime.require_home()
+        taichi_runtime.require_home()
         if not (math.isfinite(dt) and dt > 0):
             raise ValueError(f"dt {dt} must be positive and finite [s]")
         if controls is not None:
@@ -391,7 +392,7 @@ class Simulation:
     def _measure(self) -> Survey:
         """The numbers of the present fields. Raises NotFiniteError."""
         fields = self.F, self.rho, self._wall, self.u, self.v
-        now = survey.survey(self._plan, *fields, self._rows, self.grid.dx, self.controls.gravity)
+        now = diagnostics.survey(self._plan, *fields, self._rows, self.grid.dx, self.controls.gravity)
         if not math.isfinite(now.kinetic):
             raise NotFiniteError(
                 f"the velocity is not finite (NaN or infinity) at t = {self.time:.4f} s, step {self.steps}"
@@ -466,11 +467,11 @@ class Simulation:
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a continued run needs, as plain arrays (text included), ready for np.savez."""
-        return state.capture(self)
+        return checkpoint.capture(self)
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Continue from a `state()` of the same scene and grid. Raises ValueError; then nothing has changed."""
-        self._take(state.restore(self, saved))
+        self._take(checkpoint.restore(self, saved))
         self._walls_changed()
         self._weigh()
 
@@ -479,7 +480,7 @@ class Simulation:
         cls, saved: dict[str, np.ndarray], *, solve: Solve, device: str = "auto", threads: int | None = None
     ) -> Simulation:
         """A simulation of the scene, grid and instant that a `state()` holds. Raises ValueError with one sentence."""
-        scene, grid, seed = state.place(saved)
+        scene, grid, seed = checkpoint.place(saved)
         simulation = cls(scene, grid, solve=solve, device=device, seed=seed, threads=threads)
         simulation.restore(saved)
         return simulation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import statistics
 import sys
@@ -11,18 +10,25 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
-# Read by OpenMP when torch loads it: threads that spin at a barrier take the core from whoever else needs it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import torch
 
-from precond.bench.machine import commit, machine
-from precond.commandline import Parser, Refusal, aligned, check_outputs, exit_code, joined, path_of, whole, write_json
+from precond.support.command_line import (
+    Parser,
+    Refusal,
+    aligned,
+    check_outputs,
+    exit_code,
+    joined,
+    path_of,
+    whole,
+    write_json,
+)
+from precond.support.provenance import commit, machine
 from precond.system import PoissonSystem
 from sim.frame import Solution
-from sim.scene import names
+from sim.scenes.reader import names
 from sim.simulation import Simulation
-from sim.validate import solver
+from sim.validate.solver import pressure_solver
 
 FIRST, FRAMES = 6, 20  # frames that warm up and frames that count, of one step each where the flow allows it
 TOL = 1e-6
@@ -84,7 +90,7 @@ def options(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...], Path
 
 def timed(scene: str, n: int) -> Row:
     """One scene on n x n cells."""
-    solve, spent = solver("multigrid", TOL), [0.0]
+    solve, spent = pressure_solver("multigrid", TOL), [0.0]
 
     def timed_solve(system: PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> Solution:
         start = time.perf_counter()

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import pressure_solver
 
 from sim import Simulation
-from sim.scene import parse
+from sim.scenes.reader import parse
+from tests.scenes import pressure_solver
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -126,9 +126,9 @@ def test_every_target_of_make_exists() -> None:
 def understood(program: str, arguments: list[str]) -> None:
     """Raises Refusal where the program would refuse its arguments."""
     if program == "app":
-        from app.arguments import options
+        from app.cli.options import options
     elif program == "precond.bench":
-        from precond.bench.arguments import options
+        from precond.bench.options import options
     elif program == "precond.train":
         from precond.train.__main__ import learner_of, parser
 
@@ -140,9 +140,9 @@ def understood(program: str, arguments: list[str]) -> None:
         assert [Path(name).suffix for name in arguments[:2]] in ([".mp4", ".webp"], [".mp4", ".png"])
         return
     elif program == "precond.htp.explain":
-        from precond.htp.explain import options
+        from precond.bench.htp_figures import options
     elif program == "sim.validate":
-        from sim.validate import options
+        from sim.validate.__main__ import options
     elif program == "sim.timing":
         from sim.timing import options
     else:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-# Read by OpenMP when torch loads it: threads that spin at a barrier take the core from whoever else needs it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-from ..commandline import RUN_TIME, Refusal, exit_code, write_json
-from . import canonical, contest, generalisation, paper, recordings, report, suites
-from .arguments import Options, options
-from .machine import commit, machine
+from ..support.command_line import RUN_TIME, Refusal, exit_code, write_json
+from ..support.provenance import commit, machine
+from . import canonical, generalisation, htp_paper_protocol, recorded_suites, report, runner, suites
+from .options import Options, options
 
 FRAMES = 20
 
@@ -72,18 +68,18 @@ def given_besides_suite(given: Sequence[str]) -> list[str]:
     return rest[:k] + rest[k + (2 if rest[k] == "--suite" else 1) :]
 
 
-Runs = dict[str, list[contest.Run]]
+Runs = dict[str, list[runner.Run]]
 
 
-def groups(chosen: Options, suite: str | None = None) -> list[tuple[contest.Group, Callable[[], Runs]]]:
+def groups(chosen: Options, suite: str | None = None) -> list[tuple[runner.Group, Callable[[], Runs]]]:
     """What becomes a block of the table, each with the function that measures it; frames are made when it runs."""
     device, frames = chosen.device, chosen.frames
 
-    def run(group: contest.Group) -> Runs:
+    def run(group: runner.Group) -> Runs:
         def each(method: str) -> None:
             progress(f"{group.kind}, {group.cells:,} cells: {method}")
 
-        return contest.contest(chosen.methods, group, chosen.rtol, device, chosen.cap, chosen.weights, each)
+        return runner.contest(chosen.methods, group, chosen.rtol, device, chosen.cap, chosen.weights, each)
 
     if suite == "canonical":
         return canonical.groups(
@@ -93,20 +89,22 @@ def groups(chosen: Options, suite: str | None = None) -> list[tuple[contest.Grou
         made = generalisation.groups(chosen.sizes, frames or FRAMES, chosen.seed, device)
         return [(group, lambda g=group: run(g)) for group in made]  # type: ignore[misc]
     if chosen.paper:
-        made = [paper.group(cells, frames or FRAMES, chosen.seed, device) for cells in chosen.sizes]
-        return [(group, lambda g=group: paper.contest(chosen.methods, g, device, chosen.weights)) for group in made]  # type: ignore[misc]
+        made = [htp_paper_protocol.group(cells, frames or FRAMES, chosen.seed, device) for cells in chosen.sizes]
+        paper = htp_paper_protocol.contest
+        given = device, chosen.weights
+        return [(group, lambda g=group: paper(chosen.methods, g, *given)) for group in made]  # type: ignore[misc]
     if chosen.in_loop or chosen.systems:
         try:
             if chosen.systems:
-                name, files = chosen.systems.resolve().name, recordings.systems_in(chosen.systems)
+                name, files = chosen.systems.resolve().name, recorded_suites.systems_in(chosen.systems)
             else:
-                name, files = recordings.files_of(chosen.in_loop or "")
-            made = [contest.from_files(name, files[:frames], device, warm=bool(chosen.in_loop))]
+                name, files = recorded_suites.files_of(chosen.in_loop or "")
+            made = [runner.from_files(name, files[:frames], device, warm=bool(chosen.in_loop))]
         except ValueError as error:
             raise Refusal(error) from None
     else:
         made = [
-            contest.generated(
+            runner.generated(
                 kind, cells, frames or FRAMES, chosen.seed, chosen.contrast, device, chosen.solids, chosen.open_top
             )
             for kind in chosen.kinds
@@ -123,7 +121,7 @@ def show(results: dict[str, Any]) -> None:
     print(f"tolerance {results['rtol']:g}; setup, network and solve in ms; iterations are mean ± standard deviation\n")
     print(report.table(results["rows"]))
     if results["protocol"] == "paper":
-        print(f"\n{paper.NOTE}")
+        print(f"\n{htp_paper_protocol.NOTE}")
     told = {"canonical": canonical.said, "generalisation": generalisation.said}
     for sentence in told.get(results["protocol"], report.ratios)(results["rows"]):
         print(sentence)
@@ -149,7 +147,7 @@ def save(chosen: Options, results: dict[str, Any]) -> None:
 
 def trust(chosen: Options) -> int:
     """The suite of random systems; its exit code is 1 if any promise was broken."""
-    from ..trust import campaign
+    from .trust import campaign
 
     outcome = campaign(chosen.frames or 2000, chosen.seed, progress=lambda k: progress(f"system {k}"))
     progress("")

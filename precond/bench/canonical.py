@@ -16,13 +16,13 @@ import numpy as np
 import torch
 
 from .. import registry
-from ..clock import Clock
+from ..device.timer import Clock
 from ..pcg import PCG
 from ..status import Status
 from ..stencil import Stencil
+from ..support.threads import suited
 from ..system import PoissonSystem
-from ..threads import suited
-from .contest import Case, Group, Run, contest
+from .runner import Case, Group, Run, contest
 
 N, ALPHA, TAU = 32, 2.0, 3.0
 RTOL, CAP = 1e-10, 2000

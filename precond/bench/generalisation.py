@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from .. import problems
-from ..recorded import sequence
-from .contest import Group, from_files, generated
-from .recordings import SHIPPED
+from ..io.recorded_systems import sequence
+from .recorded_suites import SHIPPED
+from .runner import Group, from_files, generated
 
 CONTRASTS = (25.0, 100.0, 1000.0)
 RECORDED = ("dam-break", "rising-bubble")  # not those in `training`

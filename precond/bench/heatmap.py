@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ..figures.sheet import Sheet
 from .plots import distinct, methods_of, power
-from .sheet import Sheet
 
 DARK, DARKEST = 20.0, (0.0, 0.27, 0.53)  # times the fastest that is the darkest shade, and that shade
 FAILED = "#F4C6C6"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .sheet import FAINT, LEFT, STYLE, Sheet, label_below, label_right, looks, size_axis
+from ..figures.sheet import FAINT, LEFT, STYLE, Sheet, label_below, label_right, looks, size_axis
 
 Row = Mapping[str, Any]
 

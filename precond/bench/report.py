@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..commandline import aligned
-from .contest import Group, Run, timed
-from .paper import published
+from ..support.command_line import aligned
+from .htp_paper_protocol import published
+from .runner import Group, Run, timed
 
 CURVE_POINTS = 2000  # a residual curve longer than this is cut, the table still counts all of it
 STAGES = ("setup_ms", "inference_ms", "solve_ms", "total_ms")

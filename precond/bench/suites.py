@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import registry
 from ..htp import ablations
-from .outside import OUTSIDE
+from .external_solvers import OUTSIDE
 
 # Each entry is one run of the benchmark; what the user gives besides, such as --device or --frames, comes after it.
 SUITES: dict[str, tuple[tuple[str, ...], ...]] = {

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..weights import models_dir
+from ..io.weights import models_dir
 from .cycle import Cycle
 from .galerkin import Constants
 from .hierarchy import Hierarchy

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from .. import capture
+from ..device import cuda_graph
 from . import bases, blocks
 from .blocks import Cells
 from .cycle import VISITS, Cycle, Level
@@ -136,7 +136,7 @@ class Cache:
     def refresh(self, c: Cells, traces: torch.Tensor) -> Tiles:
         """The tiles' part for these cells and traces."""
         constants = self.constants
-        recorded = capture.possible(traces.device)
+        recorded = cuda_graph.possible(traces.device)
         key = self.key if recorded else c.key()
         if self.tiles is None or recorded:
             self.changed = c.root.shape[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .. import capture
+from ..device import cuda_graph
 from ..system import PoissonSystem
 from ..topology import Topology
 from . import blocks, galerkin
@@ -31,7 +31,7 @@ class Hierarchy:
         self.constants: galerkin.Constants | None = None
         self.cycle: Cycle | None = None
         self.scale = torch.empty(0)
-        self.algebra = capture.Repeated()
+        self.algebra = cuda_graph.Repeated()
         self.topology: Topology | None = None
         self.pocket: torch.Tensor | None = None
         self.visiting: tuple[int, ...] = self.visits
@@ -61,7 +61,7 @@ class Hierarchy:
     def _build(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
         self.cells = blocks.tiled(system, constants.layout, self.pocket)
         made, scale = self._cycle(constants), self.cells.scale.view(-1)
-        if self.cycle is not None and capture.possible(system.device):
+        if self.cycle is not None and cuda_graph.possible(system.device):
             self.cycle.take(made)  # the solver's graph reads these tensors where they are
             self.scale.copy_(scale)
         else:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import capture, remembered
-from .. import weights as files
-from ..clock import now
+from ..device import cuda_graph
+from ..device.timer import now
+from ..io import network_memory
+from ..io import weights as files
 from ..system import PoissonSystem
 from . import blocks, galerkin
 from .cycle import Cycle
@@ -80,9 +81,9 @@ class Htp(Hierarchy):
         self.every = every
         self.inference_ms = 0.0
         self.places: Places | None = None
-        self.proposal = capture.Repeated()
+        self.proposal = cuda_graph.Repeated()
         self.proposed: list[torch.Tensor] = []  # traces, corrections level by level
-        self.recalled: remembered.Arrays = {}
+        self.recalled: network_memory.Arrays = {}
         self.forget()
 
     def forget(self) -> None:
@@ -100,9 +101,9 @@ class Htp(Hierarchy):
         if not self.proposed:
             return {}
         said = {f"proposed{k}": tensor for k, tensor in enumerate(self.proposed)}
-        return {**remembered.noted(self.network, self.age, said), "counts": np.array(self.counts, dtype=np.int64)}
+        return {**network_memory.noted(self.network, self.age, said), "counts": np.array(self.counts, dtype=np.int64)}
 
-    def recall(self, arrays: remembered.Arrays) -> None:
+    def recall(self, arrays: network_memory.Arrays) -> None:
         """Go on with the memory of another run, from the first setup on."""
         self.recalled = arrays
 
@@ -126,7 +127,7 @@ class Htp(Hierarchy):
                 blocks.tiled(system, constants.layout, self.pocket), constants.layout, self.places
             )
         proposed = [self.polynomials + traces, *corrections]
-        if self.proposed and capture.possible(system.device):
+        if self.proposed and cuda_graph.possible(system.device):
             torch._foreach_copy_(self.proposed, proposed)  # what was recorded reads these tensors where they are
         else:
             self.proposed = proposed
@@ -152,7 +153,7 @@ class Htp(Hierarchy):
         shapes = [(layout.count, *constants.ring.T.shape)]
         shapes += [(groups.count, len(groups.slots) * r, r) for groups in layout.groups]
         named = {f"proposed{k}": shape for k, shape in enumerate(shapes)}
-        found = remembered.recalled(self.recalled, self.network, named, device)
+        found = network_memory.recalled(self.recalled, self.network, named, device)
         if found is not None:
             self.age, said = found
             self.proposed = list(said.values())

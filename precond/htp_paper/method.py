@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .. import weights as files
-from ..clock import now
+from ..device.timer import now
+from ..io import weights as files
 from ..system import PoissonSystem
 from .factors import Product
 from .frames import of_systems

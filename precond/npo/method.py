@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ..clock import now
-from ..spai import files
+from ..device.timer import now
+from ..io import network_file
 from ..spai.planes import planes
 from ..system import PoissonSystem
 from .network import Config, Network, Operator
@@ -17,12 +17,12 @@ NAME = "npo"
 
 def why_unavailable() -> str | None:
     """None, or a sentence that says which file is missing."""
-    return files.why_unavailable(NAME)
+    return network_file.why_unavailable(NAME)
 
 
 def default_weights() -> Path:
     """The weights that come with the program."""
-    return files.shipped(NAME)
+    return network_file.shipped(NAME)
 
 
 class Npo:
@@ -37,7 +37,9 @@ class Npo:
 
     def __init__(self, weights: str | Network | None = None):
         """weights: file, "random:SEED" or a network; None: the file that comes along. Raises ValueError."""
-        self.network = weights if isinstance(weights, Network) else files.network_of(weights, NAME, Config, Network)
+        self.network = (
+            weights if isinstance(weights, Network) else network_file.load_network(weights, NAME, Config, Network)
+        )
         self.inference_ms = 0.0
         self.operator: Operator | None = None
         self.root = torch.empty(0)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import capture, remembered
-from ..clock import now
+from ..device import cuda_graph
+from ..device.timer import now
+from ..io import network_file, network_memory
 from ..stencil import Halo, plus_neighbours
 from ..system import PoissonSystem
-from . import files
 from .network import BASE, EPSILON, Config, Factor, Network, transposed
 from .planes import planes
 
@@ -21,12 +21,12 @@ EVERY = 16  # solves between two runs of the network: what it says is relative t
 
 def why_unavailable() -> str | None:
     """None, or a sentence that says which file is missing."""
-    return files.why_unavailable(NAME)
+    return network_file.why_unavailable(NAME)
 
 
 def default_weights() -> Path:
     """The weights that come with the program."""
-    return files.shipped(NAME)
+    return network_file.shipped(NAME)
 
 
 class Spai:
@@ -41,13 +41,15 @@ class Spai:
 
     def __init__(self, weights: str | Network | None = None, every: int = EVERY):
         """weights: file, "random:SEED" or a network; None: the file that comes along. Raises ValueError."""
-        self.network = weights if isinstance(weights, Network) else files.network_of(weights, NAME, Config, Network)
+        self.network = (
+            weights if isinstance(weights, Network) else network_file.load_network(weights, NAME, Config, Network)
+        )
         self.every, self.inference_ms = every, 0.0
         self.shape = (0, 0)
         self.said: Factor | None = None
         self.age = 0
-        self.recalled: remembered.Arrays = {}
-        self.question, self.algebra = capture.Repeated(), capture.Repeated()
+        self.recalled: network_memory.Arrays = {}
+        self.question, self.algebra = cuda_graph.Repeated(), cuda_graph.Repeated()
 
     def forget(self) -> None:
         """Start the next setup from nothing, as on a first frame."""
@@ -59,9 +61,9 @@ class Spai:
 
     def memory(self) -> dict[str, np.ndarray]:
         """What later setups depend on besides their systems: see precond.remembered."""
-        return {} if self.said is None else remembered.noted(self.network, self.age, vars(self.said))
+        return {} if self.said is None else network_memory.noted(self.network, self.age, vars(self.said))
 
-    def recall(self, arrays: remembered.Arrays) -> None:
+    def recall(self, arrays: network_memory.Arrays) -> None:
         """Go on with the memory of another run, from the first setup on."""
         self.recalled = arrays
 
@@ -80,7 +82,7 @@ class Spai:
 
     def _ask(self, system: PoissonSystem) -> None:
         said = self.network(planes([system], torch.float64).to(torch.float32))
-        if self.said is not None and capture.possible(system.device):
+        if self.said is not None and cuda_graph.possible(system.device):
             torch._foreach_copy_(list(vars(self.said).values()), list(vars(said).values()))
         else:
             self.said = said
@@ -111,7 +113,7 @@ class Spai:
         self.shape, device = system.shape, system.device
         self.network.to(device)
         shapes = {"diagonal": (1, 1, *system.shape), "sides": (1, 4, *system.shape), "log_eps": (1, 1, 1, 1)}
-        found = remembered.recalled(self.recalled, self.network, shapes, device)
+        found = network_memory.recalled(self.recalled, self.network, shapes, device)
         if found is not None:
             self.age, self.said = found[0], Factor(**found[1])
         self.y, self.t = Halo(*system.shape, device), Halo(*system.shape, device)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# Read by OpenMP when torch loads it: threads that spin at a barrier take the core from whoever else needs it.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import torch
 
-from .. import checks, weights
-from ..commandline import (
+from ..io import weights
+from ..support import argument_checks
+from ..support.command_line import (
     RUN_TIME,
     Parser,
     Refusal,
@@ -30,7 +27,7 @@ from . import card, checkpoint
 from .checkpoint import Progress
 from .loop import Run, train
 from .ranks import Ranks
-from .trainee import METHODS, Trainee, trainee
+from .recipe import METHODS, Trainee, trainee
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def options(argv: Sequence[str], ranks: Ranks) -> Options:
         raise Refusal(f"--preset {preset!r} is unknown: choose from {', '.join(learner.presets)}")
     config = learner.presets[preset]
     check_device(given.device)
-    device = ranks.place(checks.device(given.device))
+    device = ranks.place(argument_checks.device(given.device))
     out = path_of(given.out, "--out", ".safetensors")
     if out is None:
         out = weights.models_dir() / f"{learner.stem(config)}.safetensors"

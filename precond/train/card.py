@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from ..bench.machine import commit, machine
-from ..commandline import write_json
+from ..support.command_line import write_json
+from ..support.provenance import commit, machine
 from .checkpoint import Progress
 from .loop import Run
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .. import weights
+from ..io import weights
 
 Tensors = dict[str, torch.Tensor]
 

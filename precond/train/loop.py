@@ -18,7 +18,7 @@ from torch import nn
 from . import checkpoint
 from .checkpoint import Progress, Tensors
 from .ranks import Ranks
-from .trainee import Trainee, Training
+from .recipe import Trainee, Training
 
 MEMORY = 0.98  # of the running mean of the loss
 AVERAGE = 0.995  # of the running mean of the weights, which is what is evaluated and kept: single steps jump about

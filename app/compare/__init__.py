@@ -1,0 +1,1 @@
+"""Several fluids side by side: equal simulated time, or a race."""

@@ -1,0 +1,124 @@
+"""Fluids side by side: each with a solver and a clock of its own, from the same state, with the same inputs.
+
+All are stepped on one thread, one after another, so that none is slowed by another while it is timed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import sim
+from app.session.session import FRAME_DT, Session
+from app.solving.method_stats import Book, Means, Standing
+from app.solving.run_stats import Tally
+from sim.frame import Frame, Stroke
+
+REHEARSAL = 30.0  # [s] of computing at most
+OUTSIDE = tuple(Stroke(tool, -9.0, -9.0, -9.0, -9.0, 1e-3) for tool in ("push", "pour", "solid", "erase"))  # no effect
+
+
+class Pane:
+    """One fluid. `step` computes the next frame, `publish` shows it: between the two lies the time that it took."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.precond = session.solve.choice.precond
+        self.start_over()
+
+    def start_over(self) -> None:
+        """All counts from zero; the fluid stays."""
+        self.book, self.tally = Book(self.precond), Tally(self.precond)
+        self.frame = self.session.last  # as shown
+        self.due = 0.0  # when, on its own clock, the frame computed last is ready [s]
+        self._origin = self.session.last.time
+        self._waiting: tuple[Frame, float] | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Simulated since the start, as shown [s]."""
+        return self.frame.time - self._origin
+
+    def step(self) -> None:
+        """Computes an output frame. What raises leaves the fluid as it was."""
+        start = time.perf_counter()
+        frame = self.session.step()
+        seconds = time.perf_counter() - start
+        # a fluid that is faster than real time waits, as it does in the window
+        self.due = max(self.due + seconds, frame.time - self._origin)
+        self._waiting = frame, seconds
+
+    def publish(self) -> None:
+        """Shows and counts the frame computed last."""
+        if self._waiting is None:
+            return
+        self.frame, seconds = self._waiting
+        self._waiting = None
+        self.book.add(self.frame.stats.solutions, 1e3 * seconds)
+        self.book.clock = self.due
+        self.book.trouble = self.session.solve.notice or self.book.trouble
+        self.tally.add(self.frame, seconds)
+        self.tally.notice = self.session.solve.notice or self.tally.notice
+
+    def standing(self, shown: Means | None = None) -> Standing:
+        """Its numbers as shown."""
+        return self.book.standing(self.frame.time, shown)
+
+    def warm_up(self) -> None:
+        """Lets compilers run and buffers be made, for the brush too, so that no frame is timed with them."""
+        self.rehearse(1, OUTSIDE)
+
+    def rehearse(self, frames: int, strokes: tuple[Stroke, ...] = ()) -> float:
+        """Seconds of computing for a simulated second over the next frames, or as many as REHEARSAL allows.
+
+        Afterwards the fluid is as it was.
+        """
+        simulation, solve = self.session.simulation, self.session.solve
+        before, origin, start = simulation.state(), simulation.time, time.perf_counter()
+        try:
+            for _ in range(frames):
+                solve.begin_frame()
+                simulation.step(FRAME_DT, replace(self.session.settings, strokes=strokes))
+                if time.perf_counter() - start > REHEARSAL:
+                    break
+        except sim.NotFiniteError:  # the frame itself will report it
+            pass
+        seconds, simulated = time.perf_counter() - start, simulation.time - origin
+        simulation.restore(before)
+        solve.forget()
+        return seconds / max(simulated, 1e-9)
+
+
+def furthest_behind(panes: Sequence[Pane]) -> Pane:
+    """The one whose own clock is furthest behind."""
+    return min(panes, key=lambda pane: pane.due)
+
+
+def advance_to(panes: Sequence[Pane], clock: float) -> None:
+    """Lets every pane show the newest frame that it has finished when its own clock shows `clock` [s]."""
+    while (pane := furthest_behind(panes)).due <= clock:
+        pane.publish()
+        pane.step()
+
+
+class Inputs:
+    """What the user does in a race, for each pane at the same output frame: that of the pane that is furthest ahead."""
+
+    def __init__(self, panes: Sequence[Pane]) -> None:
+        self._panes = panes
+        self._entries: list[tuple[int, Callable[..., Any], tuple[Any, ...]]] = []
+        self._next = [0 for _ in panes]
+
+    def add(self, action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        """From the next frame of the pane that is furthest ahead on."""
+        self._entries.append((max(pane.book.frames for pane in self._panes), action, arguments))
+
+    def hand_to(self, which: int) -> None:
+        """Carries out what is due for a pane before its next frame. Raises ValueError for what it refuses."""
+        pane = self._panes[which]
+        while self._next[which] < len(self._entries) and self._entries[self._next[which]][0] <= pane.book.frames:
+            _, action, arguments = self._entries[self._next[which]]
+            self._next[which] += 1
+            action(pane.session, *arguments)

@@ -1,0 +1,67 @@
+"""Race mode: several fluids in the window, each as fast as its own solver allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from app.compare.pane import Inputs, Pane, furthest_behind
+from app.session.session import Session
+from app.session.snapshot import Snapshot
+from app.solving.method_stats import Board
+from app.solving.switchable_solver import Choice
+
+PANE_INPUTS = frozenset({
+    Session.stroke, Session.let_go, Session.discard, Session.set_gravity, Session.set_densities,
+    Session.set_viscosities, Session.set_tensions,
+})  # fmt: skip
+"""What goes to every pane; all else is done to the session that the race began with."""
+
+
+class Race:
+    """Panes that start from the present state of a session, which itself stays where it is."""
+
+    def __init__(self, session: Session, methods: tuple[str, ...]) -> None:
+        """Raises ValueError, RuntimeError or MemoryError where a pane cannot be made."""
+        self.panes = [Pane(session.twin(name)) for name in methods]
+        for pane in self.panes:
+            pane.warm_up()
+        self._inputs = Inputs(self.panes)
+        self._serial = 0
+
+    def submit(self, action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        """One of PANE_INPUTS, for every pane at the same output frame."""
+        self._inputs.add(action, arguments)
+
+    def set_tolerance(self, tol: float) -> None:
+        """For every pane, from its next solve on."""
+        for pane in self.panes:
+            pane.session.solve.choice = Choice(pane.precond, tol)
+
+    def turn(self) -> None:
+        """The pane whose own clock is furthest behind makes a frame; one whose fluid breaks off leaves the race.
+
+        Raises ValueError for an input that the fluid refuses, and when the last pane has left.
+        """
+        pane = furthest_behind(self.panes)
+        if math.isinf(pane.due):
+            raise ValueError(self.panes[0].book.trouble)
+        self._inputs.hand_to(self.panes.index(pane))
+        try:
+            pane.step()
+        except (ValueError, RuntimeError) as error:
+            pane.book.trouble, pane.due = " ".join(str(error).split()), math.inf
+            return
+        pane.publish()
+
+    def snapshot(self, serial: int) -> Snapshot:
+        """The first pane's, with all panes on its board."""
+        session = self.panes[0].session
+        place = session.simulation.scene, session.simulation.grid, session.solve.choice.tol
+        board = Board(
+            *place, "race", tuple(pane.frame for pane in self.panes), tuple(pane.standing() for pane in self.panes)
+        )
+        frames = max(pane.book.frames for pane in self.panes)
+        return replace(session.snapshot(), serial=serial, board=board, frames=frames)

@@ -1,0 +1,1 @@
+"""The side panel, one file for each group of controls."""

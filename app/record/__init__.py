@@ -1,0 +1,1 @@
+"""Videos, screenshots and plots as files."""

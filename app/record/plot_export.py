@@ -1,0 +1,76 @@
+"""The panel's plots as files: numbers as csv, a picture as png."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from app.session.snapshot import Snapshot
+from precond.figures import method_style
+from precond.support.files import replacing
+from sim.frame import STAGES
+
+
+def write(stem: Path, snapshot: Snapshot) -> tuple[Path, ...]:
+    """STEM-frames.csv, STEM-residual.csv and STEM.png, each whole or not at all. Raises OSError."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    frames, residual = (stem.with_name(f"{stem.name}-{what}.csv") for what in ("frames", "residual"))
+    picture = stem.with_name(f"{stem.name}.png")
+    for path, text in ((frames, frames_csv(snapshot)), (residual, residual_csv(snapshot))):
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
+    with replacing(picture) as part:
+        draw(part, snapshot)
+    return frames, residual, picture
+
+
+def frames_csv(snapshot: Snapshot) -> str:
+    """One line for each frame that the plots show, the oldest first."""
+    rows = [["frame", "preconditioner", "iterations", "volume_drift", *(f"{stage}_ms" for stage in STAGES)]]
+    first = snapshot.frames - len(snapshot.samples) + 1
+    for k, sample in enumerate(snapshot.samples):
+        rows.append([str(first + k), sample.precond, *map(repr, (sample.iterations, sample.drift, *sample.ms))])
+    return lines(rows)
+
+
+def residual_csv(snapshot: Snapshot) -> str:
+    """Relative residual of the last solve by iteration; with a comparison a column for each method."""
+    columns = {snapshot.choice.precond: snapshot.residuals}
+    if snapshot.board is not None:
+        columns = {standing.precond: standing.history for standing in snapshot.board.standings}
+    rows = [["iteration", *columns]]
+    for k in range(max((len(values) for values in columns.values()), default=0)):
+        rows.append([str(k + 1), *(repr(float(v[k])) if k < len(v) else "" for v in columns.values())])
+    return lines(rows)
+
+
+def lines(rows: list[list[str]]) -> str:
+    """As csv."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def draw(path: Path, snapshot: Snapshot) -> None:
+    """The three plots in one picture, black on white for a page."""
+    from matplotlib.figure import Figure  # it takes a second to load, and few ask for it
+
+    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    axes = figure.subplot_mosaic([["ms", "ms"], ["residual", "iterations"]])
+    rows, columns = snapshot.grid.shape
+    figure.suptitle(f"{snapshot.scene.title}, {rows} x {columns} cells, {method_style.title(snapshot.choice.precond)}")
+    ms = np.array([sample.ms for sample in snapshot.samples], dtype=float).reshape(-1, len(STAGES))
+    x = np.arange(len(ms)) + snapshot.frames - len(ms) + 1
+    axes["ms"].stackplot(x, ms.T, labels=STAGES)
+    axes["ms"].legend(loc="upper left", ncols=3, fontsize=8)
+    axes["ms"].set(xlabel="frame", ylabel="ms per frame")
+    history = snapshot.residuals[np.isfinite(snapshot.residuals) & (snapshot.residuals > 0)]
+    axes["residual"].semilogy(np.arange(1, len(history) + 1), history, marker=".")
+    axes["residual"].axhline(snapshot.choice.tol, color="0.5", linewidth=0.8)
+    axes["residual"].set(xlabel="iteration", ylabel="residual of the last solve")
+    axes["iterations"].plot(x, [sample.iterations for sample in snapshot.samples])
+    axes["iterations"].set(xlabel="frame", ylabel="iterations per solve", ylim=(0, None))
+    figure.savefig(path, dpi=144)

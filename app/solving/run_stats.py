@@ -1,0 +1,130 @@
+"""Numbers of a run: what --json writes and what the table at the end shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from precond.support.command_line import aligned
+from sim.frame import Frame
+from sim.grid import Grid
+
+SOLVER_STAGES = ("setup", "inference", "solve")  # the rest of a step is the fluid's
+
+
+@dataclass
+class Tally:
+    """Sums and extremes over the frames added. Times leave out frames that waited for compilers."""
+
+    precond: str
+    frames: int = 0
+    timed_frames: int = 0
+    timed_solves: int = 0
+    seconds: float = 0.0  # wall clock of the timed frames
+    own_ms: float = 0.0  # wall clock of the frames less setup, inference and solve
+    setup_ms: float = 0.0
+    inference_ms: float = 0.0
+    solve_ms: float = 0.0
+    solves: int = 0
+    iterations: int = 0
+    failures: int = 0  # solves whose status is not CONVERGED
+    fallbacks: int = 0  # solves that another preconditioner had to finish
+    residual_max: float = 0.0
+    divergence_max: float = 0.0
+    drift_max: float = 0.0
+    speed_max: float = 0.0
+    fractions_min: float = float("inf")
+    fractions_max: float = float("-inf")
+    notice: str = ""  # why another method stood in for the one asked for
+
+    def add(self, frame: Frame, seconds: float, compiling: bool = False) -> None:
+        """Counts one output frame that took `seconds` of wall clock."""
+        stats = frame.stats
+        self.frames += 1
+        self.solves += len(stats.solutions)
+        for solution in stats.solutions:
+            self.iterations += solution.iterations
+            self.failures += solution.status.name != "CONVERGED"
+            self.fallbacks += fell_back(solution)
+            self.residual_max = max(self.residual_max, float(solution.residual))
+        self.divergence_max = max(self.divergence_max, stats.divergence_max)
+        self.drift_max = max(self.drift_max, stats.volume_drift)
+        self.speed_max = max(self.speed_max, stats.speed_max)
+        self.fractions_min = min(self.fractions_min, float(frame.fractions.min()))
+        self.fractions_max = max(self.fractions_max, float(frame.fractions.max()))
+        if compiling:
+            return
+        self.timed_frames += 1
+        self.timed_solves += len(stats.solutions)
+        self.seconds += seconds
+        self.own_ms += 1e3 * seconds - sum(stats.ms[stage] for stage in SOLVER_STAGES)
+        self.setup_ms += stats.ms["setup"]
+        self.inference_ms += stats.ms["inference"]
+        self.solve_ms += stats.ms["solve"]
+
+    def numbers(self) -> dict[str, Any]:
+        """The numbers under the names that --json uses; means are by solve, which is by sub-step."""
+        timed = self.timed_solves or 1
+        return {
+            "frames": self.frames,
+            "fps_mean": self.timed_frames / self.seconds if self.seconds else 0.0,
+            "precond": self.precond,
+            "solves": self.solves,
+            "iterations_mean": self.iterations / (self.solves or 1),
+            "failures": self.failures,
+            "fallbacks": self.fallbacks,
+            "setup_ms_mean": self.setup_ms / timed,
+            "inference_ms_mean": self.inference_ms / timed,
+            "solve_ms_mean": self.solve_ms / timed,
+            "step_ms_mean": self.own_ms / timed,
+            "divergence_max": self.divergence_max,
+            "phase_volume_drift": self.drift_max,
+            "residual_max": self.residual_max,
+            "fractions_min": self.fractions_min if self.frames else None,
+            "fractions_max": self.fractions_max if self.frames else None,
+            "speed_max": self.speed_max,
+            **({"notice": self.notice} if self.notice else {}),
+        }
+
+
+def fell_back(solution: Any) -> bool:
+    """True if the chosen preconditioner did not finish this solve itself."""
+    return len(solution.attempts) > 1
+
+
+def centre_of_mass(frame: Frame, grid: Grid) -> tuple[float, float]:
+    """(x, y) of the fluid's centre of mass [m]."""
+    mass = np.where(frame.solid, 0.0, frame.density)
+    total = float(mass.sum()) or 1.0
+    x, y = (np.arange(grid.nx) + 0.5) * grid.dx, (np.arange(grid.ny) + 0.5) * grid.dx
+    return float(mass.sum(axis=0) @ x) / total, float(mass.sum(axis=1) @ y) / total
+
+
+COLUMNS = (  # heading, key, format
+    ("preconditioner", "precond", "{}"),
+    ("frames", "frames", "{}"),
+    ("solves", "solves", "{}"),
+    ("iterations", "iterations_mean", "{:.1f}"),
+    ("setup ms", "setup_ms_mean", "{:.2f}"),
+    ("network ms", "inference_ms_mean", "{:.2f}"),
+    ("solve ms", "solve_ms_mean", "{:.2f}"),
+    ("step ms", "step_ms_mean", "{:.2f}"),
+    ("residual max", "residual_max", "{:.1e}"),
+    ("failures", "failures", "{}"),
+    ("fallbacks", "fallbacks", "{}"),
+)
+
+
+def table(tallies: Sequence[Tally]) -> str:
+    """The table by preconditioner; iterations and milliseconds are means over the solves."""
+    rows = [[heading for heading, _, _ in COLUMNS]]
+    for tally in tallies:
+        numbers = tally.numbers()
+        untimed = not tally.timed_frames
+        rows.append(
+            ["-" if untimed and key.endswith("ms_mean") else form.format(numbers[key]) for _, key, form in COLUMNS]
+        )
+    return aligned(rows)

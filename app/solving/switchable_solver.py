@@ -1,0 +1,143 @@
+"""The pressure solve of a running simulation: a preconditioner and a tolerance that may change at any time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+import precond
+from app.solving.shadow import Shadows
+from precond.htp import tile_inspection
+from precond.registry import entry
+
+MEMORY = "solver"  # what names of arrays in a state file begin with
+
+
+class Cancelled(Exception):
+    """The run was told to stop between two solves."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user has chosen to solve with."""
+
+    precond: str
+    tol: float  # relative residual
+
+
+class PressureSolve:
+    """solve(system, b, x0) for Simulation. `choice` may be replaced from any thread and counts from the next solve on.
+
+    Solvers are kept by name, so that switching back costs no second construction; a new system starts afresh.
+    """
+
+    def __init__(
+        self,
+        choice: Choice,
+        device: str = "auto",
+        weights: str | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        self.choice = choice
+        self.cancelled = cancelled or threading.Event()
+        self.failure = ""  # why the last choice could not be used, one sentence
+        self.weights = weights
+        self.used: list[Choice] = []  # by the solves of the present output frame
+        self.plan: dict[int, Choice] = {}  # what comes into use with which of them, for a replay
+        self.shadows = Shadows(device, weights)
+        self._device = device
+        self._solvers: dict[str, precond.Solver] = {}
+        self._system: precond.PoissonSystem | None = None
+        self._last = choice.precond  # a name that has worked
+        self._recalled: dict[str, dict[str, np.ndarray]] = {}
+
+    def __call__(self, system: precond.PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> precond.Solution:
+        if self.cancelled.is_set():
+            raise Cancelled
+        if system is not self._system:
+            self._solvers.clear()
+            self._system = system
+        if len(self.used) in self.plan:
+            self.choice = self.plan.pop(len(self.used))
+        choice = self.choice
+        try:
+            solver = self._solver(choice.precond, system)
+        except (ValueError, RuntimeError, OSError) as error:
+            if choice.precond == self._last:
+                raise
+            self.failure = f"preconditioner {choice.precond!r} cannot be used: {error}"
+            choice = self.choice = Choice(self._last, choice.tol)
+            solver = self._solver(self._last, system)
+        self.used.append(choice)
+        solution = solver.solve(system, b, rtol=choice.tol, x0=x0, give_up=self.cancelled.is_set)
+        if self.cancelled.is_set():  # the answer is not one to go on with
+            raise Cancelled
+        self.shadows.solve(system, b, x0, (choice, solution), self.cancelled.is_set)
+        return solution
+
+    def like(self, precond: str) -> PressureSolve:
+        """The same with another method, and solvers of its own."""
+        return PressureSolve(Choice(precond, self.choice.tol), self._device, self.weights, self.cancelled)
+
+    def begin_frame(self) -> None:
+        """The solves that follow are of another output frame."""
+        self.used = []
+        self.shadows.begin_frame()
+
+    def renew(self) -> None:
+        """Run networks in the next solve: what follows must not depend on the solves of a frame that broke off."""
+        for solver in self._solvers.values():
+            solver.renew()
+
+    def memory(self) -> dict[str, np.ndarray]:
+        """What the methods in use remember, for a state file: a run continued from it takes the same iterations."""
+        kept = {**self._recalled, **{name: solver.memory() for name, solver in self._solvers.items()}}
+        return {f"{MEMORY}/{name}/{key}": array for name, arrays in kept.items() for key, array in arrays.items()}
+
+    def recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Has the solvers of the system that comes next go on with what a state file holds."""
+        self._recalled = {}
+        for name, array in arrays.items():
+            start, _, rest = name.partition("/")
+            method, _, key = rest.partition("/")
+            if start == MEMORY:
+                self._recalled.setdefault(method, {})[key] = array
+
+    def forget(self) -> None:
+        """Let every solver start its next set-up from nothing, as on a first frame."""
+        for solver in self._solvers.values():
+            solver.forget()
+
+    @property
+    def notice(self) -> str:
+        """Why another method stands in for the chosen one, one sentence; empty where it does not."""
+        solver = self._solvers.get(self.choice.precond)
+        return solver.notice if solver else ""
+
+    @property
+    def acting(self) -> str:
+        """The method whose M is in use: the chosen one, or the one that stands in for it."""
+        solver = self._solvers.get(self.choice.precond)
+        return solver.acting if solver else self.choice.precond
+
+    def why_unavailable(self, name: str) -> str | None:
+        """None if the method can be chosen, else a sentence; with weights at hand no file needs to be there."""
+        return None if self.weights and entry(name).takes_weights else precond.why_unavailable(name)
+
+    def with_functions(self, tile: tile_inspection.Tile) -> tile_inspection.Tile:
+        """The tile with its functions in the last solve, if the chosen method has any. For the thread that solves."""
+        solver = self._solvers.get(self.choice.precond)
+        return tile_inspection.with_functions(tile, solver.preconditioner) if solver else tile
+
+    def _solver(self, name: str, system: precond.PoissonSystem) -> precond.Solver:
+        if name not in self._solvers:
+            weights = self.weights if entry(name).takes_weights else None
+            self._solvers[name] = precond.Solver(name, system, device=self._device, weights=weights)
+            if name in self._recalled:
+                self._solvers[name].recall(self._recalled.pop(name))
+        self._last = name
+        return self._solvers[name]

@@ -1,0 +1,1 @@
+"""Building blocks of the interface: theme, widgets, tooltips, settings; no simulation."""

@@ -1,0 +1,1 @@
+"""The picture of the fluid and what lies over it; panes of a comparison."""

@@ -1,0 +1,1 @@
+"""The window: HelloImGui's runner, shortcuts, help, tour and what its buttons write."""

@@ -1,0 +1,1 @@
+"""The simulation's thread, and what panels read and set of it."""

@@ -1,0 +1,173 @@
+"""One function through which every method goes: the same systems, stopping rule, warm-up and clock for all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import problems
+from ..device.timer import now
+from ..io import matrix_market, recorded_systems
+from ..registry import entry
+from ..solver import Solution, Solver
+from ..status import Status
+from ..system import PoissonSystem
+from .external_solvers import OUTSIDE
+
+
+@dataclass(frozen=True)
+class Case:
+    """One system: assemble() makes it from what lies in device memory; b is projected."""
+
+    assemble: Callable[[], PoissonSystem]
+    b: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases that one row of the table sums up."""
+
+    kind: str
+    cells: int
+    cases: Sequence[Case]
+    warm: bool = False  # consecutive steps of a simulation: x0 is the method's own last x
+
+
+@dataclass(frozen=True)
+class Run:
+    """One solve. total_ms is the wall clock around everything, so it may exceed the sum of the stages."""
+
+    status: Status | None  # None: the method raised
+    iterations: int
+    residual: float
+    setup_ms: float
+    inference_ms: float
+    solve_ms: float
+    total_ms: float
+    history: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    trouble: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.status is not Status.CONVERGED
+
+
+def generated(
+    kind: str,
+    cells: int,
+    frames: int,
+    seed: int,
+    contrast: tuple[float, float],
+    device: torch.device,
+    solids: bool = False,
+    open_top: bool = False,
+) -> Group:
+    """Random frames of one kind and size; the clock starts at the density, which lies in device memory."""
+    cases = []
+    for k in range(frames):
+        rho, solid, noise = (torch.from_numpy(a) for a in problems.fields(kind, cells, seed + k, contrast, solids))
+        rho, solid = rho.to(device), solid.to(device)
+
+        def assemble(rho: torch.Tensor = rho, solid: torch.Tensor = solid) -> PoissonSystem:
+            return PoissonSystem.from_density(rho, solid=solid, open_top=open_top)
+
+        cases.append(Case(assemble, assemble().project(noise)))
+    return Group(kind + " + solids" * solids + " + open top" * open_top, cells, cases)
+
+
+def from_files(name: str, files: Sequence[Path], device: torch.device, warm: bool) -> Group:
+    """Recorded systems: assembled already, as they are in a running simulation."""
+    cases = []
+    for file in files:
+        system, b = (matrix_market if file.suffix == ".mtx" else recorded_systems).read(file)
+        ny, nx = system.shape
+        there = PoissonSystem.empty(ny, nx, device=device)
+        there.copy_from(system)
+        cases.append(Case(lambda system=there: system, there.project(b)))  # type: ignore[misc]
+    ny, nx = cases[0].b.shape
+    return Group(name, ny * nx, cases, warm)
+
+
+def contest(
+    methods: Sequence[str],
+    group: Group,
+    rtol: float,
+    device: torch.device,
+    max_iterations: int,
+    weights: str | None = None,
+    each: Callable[[str], None] = lambda method: None,
+) -> dict[str, list[Run]]:
+    """Every method on every case, the methods taking turns so that a machine's bad minute hits all of them.
+
+    Cold groups warm up on their first case, untimed; in warm groups the first case is the warm-up (see `timed`).
+    each(method) is called before every solve, for a progress display.
+    """
+    runs: dict[str, list[Run]] = {method: [] for method in methods}
+    last: dict[str, torch.Tensor | None] = dict.fromkeys(methods)
+    first = group.cases[0].assemble()
+    contestants = {method: contestant(method, first, device, weights, not group.warm) for method in methods}
+    if not group.warm:
+        for method, solve in contestants.items():
+            each(method)
+            _run(solve, group.cases[0], None, rtol, max_iterations, device)
+    for case in group.cases:
+        for method, solve in contestants.items():
+            each(method)
+            run, x = _run(solve, case, last[method], rtol, max_iterations, device)
+            runs[method].append(run)
+            if group.warm:
+                last[method] = x
+    return runs
+
+
+Solve = Callable[[PoissonSystem, torch.Tensor, float, int, "torch.Tensor | None"], Solution]
+
+
+def contestant(
+    method: str, system: PoissonSystem, device: torch.device, weights: str | None, cold: bool = True
+) -> Solve:
+    """solve(system, b, rtol, max_iterations, x0) of a preconditioner, or of a library outside this project.
+
+    cold: nothing is kept from one solve to the next but buffers.
+    """
+    if method in OUTSIDE:
+        return OUTSIDE[method].solve
+    own = weights if entry(method).takes_weights else None
+    solver = Solver(method, system, device=device, fallback=(), weights=own)
+    if solver.notice:
+        raise ValueError(solver.notice)
+
+    def solve(
+        system: PoissonSystem, b: torch.Tensor, rtol: float, max_iterations: int, x0: torch.Tensor | None
+    ) -> Solution:
+        if cold:
+            solver.forget()
+        return solver.solve(system, b, rtol=rtol, max_iterations=max_iterations, x0=x0)
+
+    return solve
+
+
+def _run(
+    solve: Solve, case: Case, x0: torch.Tensor | None, rtol: float, cap: int, device: torch.device
+) -> tuple[Run, torch.Tensor | None]:
+    start = now(device)
+    try:
+        solution = solve(case.assemble(), case.b, rtol, cap, x0)
+    except (RuntimeError, MemoryError, ValueError) as error:  # a rival's library may raise instead of reporting
+        run = Run(None, cap, math.nan, 0.0, 0.0, 0.0, 1000 * (now(device) - start), trouble=str(error))
+        return run, None
+    total = 1000 * (now(device) - start)
+    iterations = solution.iterations if solution.status is Status.CONVERGED else cap
+    times = (solution.setup_ms, solution.inference_ms, solution.solve_ms, total)
+    run = Run(solution.status, iterations, solution.residual, *times, history=solution.history)
+    return run, solution.x
+
+
+def timed(group: Group, runs: Sequence[Run]) -> Iterator[Run]:
+    """The runs whose times count: all of a cold group; all but the first of a warm one, which paid for the warm-up."""
+    return iter(runs[1:] if group.warm and len(runs) > 1 else runs)

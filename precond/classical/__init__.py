@@ -1,0 +1,1 @@
+"""Preconditioners without a network: the rivals."""

@@ -1,0 +1,20 @@
+"""Plain conjugate gradients."""
+
+from __future__ import annotations
+
+import torch
+
+from ..system import PoissonSystem
+
+
+class Identity:
+    """M = I."""
+
+    capturable = True
+
+    def setup(self, system: PoissonSystem) -> None:
+        """Nothing to prepare."""
+
+    def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
+        """out = r, shape (ny, nx), float64."""
+        out.copy_(r)

@@ -1,0 +1,1 @@
+"""What depends on the device that computes: recorded CUDA graphs, wall time."""

@@ -1,0 +1,1 @@
+"""Files: recorded systems, MatrixMarket, weights of networks."""

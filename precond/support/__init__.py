@@ -1,0 +1,1 @@
+"""Shared by every part: command lines, files, threads, provenance, argument checks."""

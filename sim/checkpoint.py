@@ -1,0 +1,104 @@
+"""A simulation as plain arrays and back, such that the continued run equals the uninterrupted one bit for bit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from sim.frame import Controls
+from sim.grid import Grid
+from sim.scenes.reader import parse
+from sim.scenes.scene import Scene
+
+if TYPE_CHECKING:
+    from sim.simulation import Simulation
+
+VERSION = 3
+FIELDS = ("F", "u", "v", "p", "solid", "viscous")
+
+
+def capture(simulation: Simulation) -> dict[str, np.ndarray]:
+    """The fields, the scene's toml and every number besides, as arrays that np.load reads without pickle."""
+    about = {
+        "version": VERSION,
+        "scene": simulation.scene.name,
+        "grid": simulation.grid.shape,
+        "seed": simulation.seed,
+        "time": simulation.time,
+        "steps": simulation.steps,
+        "ledger": simulation.ledger,
+        "volumes_at_start": simulation.volumes_at_start,
+        "controls": asdict(replace(simulation.controls, strokes=())),
+    }
+    fields = {name: getattr(simulation, name).cpu().numpy().copy() for name in FIELDS}
+    return {**fields, "about": np.array(json.dumps(about)), "scene": np.array(simulation.scene.source)}
+
+
+def place(state: dict[str, np.ndarray]) -> tuple[Scene, Grid, int]:
+    """Scene, grid and seed of a state. Raises ValueError with one sentence."""
+    about = read_about(state)
+    try:
+        ny, nx = map(int, about["grid"])
+        return parse(str(about["scene"]), str(state["scene"])), Grid(ny, nx), int(about["seed"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"state lacks or garbles its scene ({error})") from None
+
+
+def restore(simulation: Simulation, state: dict[str, np.ndarray]) -> Controls:
+    """Write a state into a simulation of its scene and grid, once every part of it has been checked.
+
+    Returns the controls that were in force.
+    """
+    about = read_about(state)
+    fields = {name: checked_field(name, state[name], getattr(simulation, name)) for name in FIELDS}
+    nested = fields["F"]
+    if nested.min() < -1e-9 or nested.max() > 1 + 1e-9 or (nested.diff(dim=0) < -1e-9).any():
+        raise ValueError("state field 'F' holds fractions that are not nested in [0, 1]")
+    try:
+        given = about["controls"]
+        densities, viscosities, tensions = (
+            tuple(map(float, given[key])) for key in ("densities", "viscosities", "tensions")
+        )
+        controls = Controls(float(given["gravity"]), densities, (), viscosities, tensions)
+        instant = float(about["time"]), int(about["steps"]), int(about["seed"])
+        ledger, volumes = [float(x) for x in about["ledger"]], [float(x) for x in about["volumes_at_start"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"state lacks or garbles its settings ({error})") from None
+    if not np.isfinite([*instant, *ledger, *volumes]).all() or min(instant) < 0:
+        raise ValueError(f"state holds times or volumes that cannot be: {instant}, {ledger}, {volumes}")
+    if {len(ledger), len(volumes), len(controls.densities)} != {len(simulation.scene.phases)}:
+        raise ValueError(f"state holds {len(controls.densities)} phases, the scene {len(simulation.scene.phases)}")
+    for name, field in fields.items():
+        getattr(simulation, name).copy_(field)
+    simulation.ledger, simulation.volumes_at_start = ledger, volumes
+    simulation.time, simulation.steps, simulation.seed = instant
+    return controls
+
+
+def checked_field(name: str, given: np.ndarray, mine: torch.Tensor) -> torch.Tensor:
+    """A field of the right kind and shape without NaN."""
+    given = np.asarray(given)
+    if given.dtype.kind != ("b" if name == "solid" else "f") or tuple(given.shape) != tuple(mine.shape):
+        raise ValueError(f"state field {name!r} is {given.dtype} {given.shape}, this grid needs {tuple(mine.shape)}")
+    if not np.isfinite(given).all():
+        raise ValueError(f"state field {name!r} holds NaN or infinity")
+    return torch.from_numpy(np.ascontiguousarray(given))
+
+
+def read_about(state: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The settings text of a state, once it is one of ours and of this version."""
+    missing = [name for name in (*FIELDS, "about", "scene") if name not in state]
+    if missing:
+        raise ValueError(f"state lacks the field {missing[0]!r}: it was not written by this program")
+    try:
+        about = json.loads(str(state["about"]))
+    except json.JSONDecodeError:
+        raise ValueError("state field 'about' is not readable: the file was not written by this program") from None
+    version = about.get("version") if isinstance(about, dict) else None
+    if version != VERSION:
+        raise ValueError(f"state has version {version}, this program reads version {VERSION}")
+    return about

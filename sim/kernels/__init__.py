@@ -1,0 +1,1 @@
+"""Taichi kernels, module-level functions of tensors and scalars."""

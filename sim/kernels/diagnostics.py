@@ -1,0 +1,83 @@
+"""What is known about the fluid at one moment, from one pass over the cells."""
+
+from dataclasses import dataclass
+
+import taichi as ti
+import torch
+
+from sim.kernels.advect import crowding
+from sim.kernels.plic import Array2, Array3, Mask2, Plan
+
+NUMBERS = 6  # of a row besides the volumes
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Numbers of the fields of one moment."""
+
+    rate: float  # max |u|_1 / dx, crowded cells counted higher (see advect.crowding) [1/s]
+    volumes: list[float]  # of the phases [m^2]
+    divergence: float  # max |div u| [1/s]
+    speed: float  # max |u| [m/s]
+    kinetic: float  # [J/m]
+    potential: float  # [J/m]
+
+
+def differences(nested: list[float]) -> list[float]:
+    """Numbers of the single phases from those of the nested ones, the last of which is all fluid."""
+    return [upper - lower for lower, upper in zip([0.0, *nested], nested)]
+
+
+@ti.kernel
+def tabulate(plan: ti.template(), F: Array3, rho: Array2, solid: Mask2, u: Array2, v: Array2, rows: Array2, dx: ti.f64):
+    """One line of numbers for each row of cells, to be reduced in a fixed order (atomics would not repeat bit for bit).
+
+    rows[j] = (max |u|_1 times `crowding` [m/s], max |div u| [1/s], max speed [m/s], volume of all fluid [m^2],
+               kinetic energy [J/m], potential energy / g [kg], then the volume of every nested fraction [m^2])
+    """
+    ny, nx = rho.shape[0], rho.shape[1]
+    cell = dx * dx
+    ti.loop_config(serialize=plan.serial)
+    for j in range(ny):
+        courant, divergence_max, speed, fluid, kinetic, potential = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for k in ti.static(range(plan.count)):
+            rows[j, NUMBERS + k] = 0.0
+        for i in range(nx):
+            if solid[j, i] == 0:
+                w, e, s, n = u[j, i], u[j, i + 1], v[j, i], v[j + 1, i]
+                sum_of_axes = ti.max(ti.abs(w), ti.abs(e)) + ti.max(ti.abs(s), ti.abs(n))
+                courant = ti.max(courant, sum_of_axes * crowding(plan, F, j, i))
+                divergence_max = ti.max(divergence_max, ti.abs(e - w + n - s) / dx)
+                square = 0.5 * (w * w + e * e + s * s + n * n)
+                speed = ti.max(speed, ti.sqrt(square))
+                fluid += 1.0
+                kinetic += 0.5 * rho[j, i] * square
+                potential += rho[j, i] * (j + 0.5) * dx
+                for k in ti.static(range(plan.count)):
+                    rows[j, NUMBERS + k] += cell * F[k, j, i]
+        rows[j, 0], rows[j, 1], rows[j, 2] = courant, divergence_max, speed
+        rows[j, 3], rows[j, 4], rows[j, 5] = fluid * cell, kinetic * cell, potential * cell
+
+
+def survey(
+    plan: Plan,
+    F: torch.Tensor,
+    rho: torch.Tensor,
+    wall: torch.Tensor,
+    u: torch.Tensor,
+    v: torch.Tensor,
+    rows: torch.Tensor,
+    dx: float,
+    gravity: float,
+) -> Survey:
+    """The numbers of these fields; rows (ny, NUMBERS + K) is work space. Not finite where the velocity is not."""
+    tabulate(plan, F, rho, wall, u, v, rows, dx)
+    largest, total = rows.amax(0).tolist(), rows.sum(0).tolist()
+    return Survey(
+        rate=largest[0] / dx,
+        volumes=differences([*total[NUMBERS:], total[3]]),
+        divergence=largest[1],
+        speed=largest[2],
+        kinetic=total[4],
+        potential=abs(gravity) * total[5],
+    )

@@ -1,0 +1,1 @@
+"""Scenes: the record, reading and writing toml."""

@@ -1,0 +1,1 @@
+"""Flows with a known answer: `python -m sim.validate`."""

@@ -1,0 +1,600 @@
+"""The whole window, used by its own widgets: Dear ImGui's test engine moves the mouse and presses the keys.
+
+No display is needed: GLFW's null platform with EGL. All steps run in one process and one window, each a test of the
+engine that begins with the scene of the command line at time zero; what a step expects is asked of the simulation's
+snapshots and of files, not of pixels. Widgets are found by what is written on them: the driver notes the ids of labels
+as they are drawn, since the engine's own search knows neither labels without text ("##scene") nor texts that change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+SIZE, RESIZED = (960, 640), (1184, 700)
+SCENE, GRID = "dam-break", (24, 32)
+PATIENCE = 120.0  # [s] for the simulation to follow: on a busy machine new kernels have taken a minute to compile
+DRAWS = 0.02  # [s] between pictures of the window while it waits: Python lets one thread work at a time
+LABELLED = ("begin_combo", "button", "checkbox", "input_text", "input_text_with_hint", "invisible_button", "selectable")
+
+
+def open_unseen(options: Sequence[str], prepare: Callable[[Any, Any, Any], None]) -> int:
+    """Opens the window of `python -m app` without a display and returns the exit code when it is closed.
+
+    `prepare(window, worker, parameters)` is called before it is shown.
+    """
+    from app.cli import interactive
+    from app.cli import options as arguments
+    from app.window.settings_sync import Memory
+    from app.worker import worker as simulation
+
+    arguments.check_display = lambda headless: None
+    simulation.NICENESS = 0  # or other programs on this machine decide how long a test takes
+    made = interactive.new_window
+
+    def new_window(worker: Any, offscreen: bool) -> Any:
+        window = made(worker, offscreen=True)
+        params = window.params
+
+        def on_the_null_platform(size: tuple[int, int]) -> Any:
+            given = params(size)
+            window.offscreen = False  # it draws without a display, and is used as if there were one
+            prepare(window, worker, given)
+            return given
+
+        window.params = on_the_null_platform
+        return window
+
+    interactive.new_window = new_window
+    memory = Memory(None)
+    memory.settings = replace(memory.settings, width=SIZE[0], height=SIZE[1], rows=GRID[0])
+    return interactive.run(arguments.options(options), memory)
+
+
+class Hand:
+    """A user of the window, in the thread of the engine's tests."""
+
+    def __init__(self, ctx: Any, window: Any, worker: Any, ids: dict[str, int]) -> None:
+        from imgui_bundle import imgui
+
+        self.ctx, self.window, self.worker, self.ids, self.imgui = ctx, window, worker, ids, imgui
+
+    @property
+    def now(self) -> Any:
+        """The newest snapshot."""
+        return self.worker.snapshot
+
+    @property
+    def solution(self) -> Any:
+        """Of the newest pressure solve; None at time zero."""
+        solutions = self.now.frame.stats.solutions
+        return solutions[-1] if solutions else None
+
+    @property
+    def attempted(self) -> str:
+        """The preconditioner that the newest solve began with."""
+        return self.solution.attempts[0][0] if self.solution else ""
+
+    def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
+        """Lets the window draw until the condition holds."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert not self.worker.broken, self.worker.broken
+            assert time.monotonic() < end, f"waited in vain; notices: {[n.text for n in self.notices()]}"
+            time.sleep(DRAWS)
+            self.ctx.yield_()
+
+    def frames(self, count: int) -> None:
+        """Waits for so many more frames of the fluid."""
+        serial, start = self.now.serial, self.now.frames
+        self.until(lambda: self.now.serial != serial and self.now.frames >= start + count)
+
+    def still(self) -> None:
+        """Waits until the fluid has stopped."""
+        seen, since = -1, time.monotonic()
+
+        def stopped() -> bool:
+            nonlocal seen, since
+            if self.now.serial != seen:
+                seen, since = self.now.serial, time.monotonic()
+            return time.monotonic() - since > 0.5
+
+        self.until(stopped)
+
+    def notices(self) -> tuple[Any, ...]:
+        """All that was said, the newest first."""
+        return self.worker.notices.newest_first()
+
+    def said(self, *words: str) -> str:
+        """Waits for a notice with these words in it."""
+
+        def found() -> list[str]:
+            return [n.text for n in self.notices() if all(word in n.text for word in words)]
+
+        self.until(lambda: bool(found()))
+        return found()[0]
+
+    def done(self) -> None:
+        """Lets the engine's trouble with the last action be ours."""
+        assert not self.ctx.is_error(), f"the test engine cannot do that: {self.ctx.test_output.log.buffer.c_str()}"
+        self.ctx.yield_(2)
+
+    def click(self, label: str) -> None:
+        """Presses the widget with this label."""
+        self.until(lambda: label in self.ids, 2.0)
+        self.ctx.item_click(self.imgui.test_engine.TestRef(self.ids[label]))
+        self.done()
+
+    def unfold(self, section: str) -> None:
+        """Opens a section of the panel."""
+        if section in self.window.state.closed:
+            self.click(f"heading of {section}")
+        assert section not in self.window.state.closed
+
+    def choose(self, combo: str, entry: str) -> None:
+        """Picks an entry of a list."""
+        self.ids.pop(entry, None)
+        self.click(combo)
+        self.click(entry)
+
+    def key(self, *names: str) -> None:
+        """Presses keys together, e.g. key("mod_ctrl", "z")."""
+        chord = 0
+        for name in names:
+            chord |= int(getattr(self.imgui.Key, name))
+        self.ctx.key_press(chord)
+        self.done()
+
+    def spot(self, x: float, y: float) -> Any:
+        """Where a place of the fluid is in the window; fractions of its width and height, from the lower left."""
+        place = self.ctx.item_info(self.imgui.test_engine.TestRef(self.ids["fluid0"])).rect_full
+        return self.imgui.ImVec2(
+            place.min.x + x * (place.max.x - place.min.x), place.max.y - y * (place.max.y - place.min.y)
+        )
+
+    def drag(self, *places: tuple[float, float], button: int = 0) -> None:
+        """Moves the mouse over the fluid with a button held."""
+        self.ctx.mouse_move_to_pos(self.spot(*places[0]))
+        self.ctx.mouse_down(button)
+        self.ctx.yield_(2)
+        for x, y in places[1:]:
+            self.ctx.mouse_move_to_pos(self.spot(x, y))
+            self.ctx.yield_(2)
+        self.ctx.mouse_up(button)
+        self.done()
+
+    def cell(self, x: float, y: float) -> tuple[int, int]:
+        """Row and column of the cell there."""
+        ny, nx = self.now.grid.shape
+        return int(y * ny), int(x * nx)
+
+    def start_over(self) -> None:
+        """The scene of the command line at time zero, paused, at the size of the command line."""
+        from app.panels.scene import change_scene
+        from app.solving.switchable_solver import Choice
+        from app.worker.worker import Comparing
+
+        self.ctx.popup_close_all()
+        for button in (0, 1):  # a step that failed may have held one
+            if self.imgui.is_mouse_down(button):
+                self.ctx.mouse_up(button)
+        serial, worker = self.now.serial, self.worker
+        worker.compare(Comparing("off", ("jacobi", "multigrid")))
+        worker.choose(Choice("multigrid", 1e-6))
+        worker.set_paused(True)
+        worker.submit(change_scene, SCENE, GRID[0])
+        self.until(lambda: self.now.serial != serial and self.now.frame.time == 0 and self.now.board is None)
+        assert self.now.grid.shape == GRID
+
+
+# Steps, in this order -------------------------------------------------------------------------------------------------
+
+
+def every_scene_can_be_chosen(hand: Hand) -> None:
+    from app.session import grid_presets
+    from sim.scenes import reader as scene_reader
+
+    for name in (*scene_reader.names(), SCENE):
+        hand.choose("##scene", name)
+        hand.until(lambda name=name: hand.now.scene.name == name)
+        assert hand.now.grid.shape == grid_presets.grid_of(scene_reader.load(name), GRID[0])
+        assert hand.now.frame.time == 0
+        hand.worker.step_once()
+        hand.until(lambda: hand.now.frame.time > 0)
+        assert hand.now.frame.stats.volume_drift < 1e-6
+
+
+def every_solver_can_be_chosen(hand: Hand) -> None:
+    import precond
+
+    available = [name for name in precond.names() if hand.worker.why_unavailable(name) is None]
+    assert {"jacobi", "multigrid", "htp", "spai", "npo", "htp-paper"} <= set(available)
+    for name in available:
+        before = hand.now
+        hand.choose("##preconditioner", name)
+        assert hand.worker.choice.precond == name
+        hand.worker.step_once()
+        hand.until(lambda before=before: hand.now.frames > before.frames)
+        now, solutions = hand.now, hand.now.frame.stats.solutions
+        assert now.frames == before.frames + 1
+        assert now.frame.time > before.frame.time, "the fluid was started again"
+        assert [solution.attempts[0][0] for solution in solutions] == [now.acting] * len(solutions), "it came late"
+        assert now.choice.precond == now.samples[-1].precond == name
+        for solution in solutions:
+            assert solution.residual <= now.choice.tol
+            used = solution.preconditioner_used
+            assert used == name or name in now.fallback, "another stepped in, unsaid"
+            assert used in (now.acting, *now.fallback.split()), "the overlay names another than the one that solved it"
+
+
+def what_is_not_installed_cannot_be_chosen(hand: Hand) -> None:
+    import precond
+    from app.panels.side_panel import Panel
+    from app.ui import tooltips
+
+    folder, panel, show, shown = precond.io.weights.models_dir, hand.window.panel, tooltips.show, []
+
+    def note(text: str) -> None:
+        shown.append(text)
+        show(text)
+
+    precond.io.weights.models_dir = lambda: Path("no-models").resolve()
+    tooltips.show = note
+    try:
+        reasons = {name: precond.why_unavailable(name) for name in ("htp", "spai", "npo", "htp-paper")}
+        hand.window.panel = Panel(hand.worker, hand.window.state, hand.window, Path("out"))  # it asks once
+        for name, reason in reasons.items():
+            assert reason is not None
+            assert ".safetensors" in reason
+            hand.ids.pop(name, None)
+            hand.click("##preconditioner")
+            hand.until(lambda name=name: name in hand.ids)
+            entry = hand.imgui.test_engine.TestRef(hand.ids[name])
+            hand.ctx.scroll_to_item_y(entry)
+            hand.ctx.mouse_move_to_pos(hand.ctx.item_info(entry).rect_full.get_center())
+            hand.until(lambda reason=reason: reason in shown)
+            hand.ctx.mouse_click(0)
+            hand.done()
+            assert hand.imgui.is_popup_open("", int(hand.imgui.PopupFlags_.any_popup)), "it was taken"
+            hand.ctx.popup_close_all()
+            assert hand.worker.choice.precond == "multigrid"
+    finally:
+        precond.io.weights.models_dir, tooltips.show, hand.window.panel = folder, show, panel
+
+
+def the_clock_pauses_steps_and_resets(hand: Hand) -> None:
+    hand.click("Go on")
+    assert not hand.worker.paused
+    hand.frames(2)
+    hand.click("Pause")
+    assert hand.worker.paused
+    hand.still()  # the frame under way has come
+    frames, at = hand.now.frames, hand.now.frame.time
+    hand.click("Step")
+    hand.until(lambda: hand.now.frames > frames)
+    hand.still()
+    assert hand.now.frames == frames + 1
+    assert hand.now.frame.time > at
+    hand.key("space")
+    assert not hand.worker.paused
+    hand.frames(1)
+    hand.key("space")
+    assert hand.worker.paused
+    hand.click("Reset")
+    hand.until(lambda: hand.now.frame.time == 0)
+    assert abs(hand.now.frame.u).max() == 0
+
+
+def another_grid_starts_the_scene_again(hand: Hand) -> None:
+    hand.click("##grid")
+    hand.click("##own size")
+    hand.ctx.key_chars_replace_enter("16x24")
+    hand.done()
+    hand.until(lambda: hand.now.grid.shape == (16, 24))
+    hand.click("##grid")
+    hand.click("##own size")
+    hand.ctx.key_chars_replace_enter("3x4")
+    hand.done()
+    hand.said("3x4")
+    assert hand.now.grid.shape == (16, 24)
+
+
+def the_mouse_pours_builds_and_pushes(hand: Hand) -> None:
+    hand.unfold("Draw")
+    phase = hand.now.scene.phases[0]
+    spots = ((0.7, 0.75), (0.8, 0.75))
+    assert all(hand.now.frame.fractions[0][hand.cell(*spot)] == 0 for spot in spots)
+    volume = hand.now.frame.fractions[0].sum()
+    hand.click(phase.name.capitalize())
+    assert (hand.window.state.tool, hand.window.state.phase) == ("pour", 0)
+    hand.drag(*spots)
+    hand.until(lambda: all(hand.now.frame.fractions[0][hand.cell(*spot)] > 0.99 for spot in spots))
+    assert hand.now.frame.fractions[0].sum() > volume + 2
+
+    walls = ((0.5, 0.6), (0.62, 0.6))
+    hand.click("Wall")
+    hand.drag(*walls)
+    hand.until(lambda: all(hand.now.frame.solid[hand.cell(*spot)] for spot in walls))
+    hand.until(lambda: hand.now.gestures == (2, 0))
+    hand.key("mod_ctrl", "z")
+    hand.until(lambda: hand.now.gestures == (1, 1))
+    assert not hand.now.frame.solid.any()
+    hand.key("mod_ctrl", "y")
+    hand.until(lambda: hand.now.gestures == (2, 0))
+    assert hand.now.frame.solid[hand.cell(*walls[1])]
+
+    hand.drag((0.25, 0.3), (0.18, 0.3), (0.1, 0.3), button=1)  # the right button pushes, whatever the tool
+    hand.key("period")
+    hand.until(lambda: hand.now.frame.time > 0)
+    row, column = hand.cell(0.18, 0.3)
+    assert hand.now.frame.u[row, column] < -0.1, "the column of water falls to the right unless it is pushed"
+    assert hand.now.frame.solid[hand.cell(*walls[1])]
+    assert hand.now.frame.stats.volume_drift < 1e-6
+
+
+def a_drawing_is_saved_as_a_scene(hand: Hand) -> None:
+    hand.unfold("Draw")
+    hand.click("Wall")
+    hand.drag((0.8, 0.5), (0.9, 0.5))
+    hand.until(lambda: hand.now.gestures == (1, 0))
+    hand.key("mod_ctrl", "s")
+    hand.ids.pop("Cancel", None)
+    hand.click("##name")
+    hand.ctx.key_chars_replace_enter("mine")
+    hand.done()
+    hand.said("saved", "mine.toml")
+    hand.worker.submit(lambda session: session.undo())
+    hand.until(lambda: not hand.now.frame.solid.any())
+    hand.click("##scene")
+    mine = "mine   (out/mine.toml)"
+    hand.until(lambda: mine in hand.ids)
+    hand.click(mine)
+    hand.until(lambda: hand.now.frame.solid[hand.cell(0.85, 0.5)])
+
+
+def comparisons_come_and_go(hand: Hand) -> None:
+    hand.unfold("Compare")
+    hand.worker.set_paused(False)
+    hand.click("Shadow")
+    assert hand.worker.comparing.mode == "shadow"
+    hand.until(lambda: hand.now.board is not None and all(s.iterations > 0 for s in hand.now.board.standings))
+    board = hand.now.board
+    assert board.mode == "shadow"
+    assert [s.precond for s in board.standings] == ["jacobi", "multigrid"]
+    assert board.standings[0].iterations > board.standings[1].iterations
+    hand.click("Race")
+    assert hand.worker.comparing.mode == "race"
+    hand.until(lambda: hand.now.board is not None and hand.now.board.mode == "race")
+    hand.until(lambda: all(s.frames > 2 for s in hand.now.board.standings))
+    assert all(s.failures == 0 for s in hand.now.board.standings)
+    volumes = [frame.stats.volumes[0] for frame in hand.now.board.frames]
+    hand.window.state.tool, hand.window.state.phase = "pour", 0
+    hand.drag((0.6, 0.8), (0.8, 0.8))  # in the first pane, felt in both
+    hand.until(lambda: all(f.stats.volumes[0] > v for f, v in zip(hand.now.board.frames, volumes)))
+    hand.window.state.tool = "push"
+    hand.click("Off")
+    hand.until(lambda: hand.now.board is None)
+    hand.frames(1)
+
+
+def a_recording_of_two_seconds_can_be_played(hand: Hand) -> None:
+    import av
+
+    hand.unfold("Files")
+    hand.worker.set_paused(False)
+    hand.click("Record")
+    assert hand.window.recording
+    end = time.monotonic() + 2.0
+    hand.until(lambda: time.monotonic() >= end)
+    hand.click("End")
+    assert not hand.window.recording
+    hand.said("recorded", "recording-1.mp4")
+    with av.open("out/recording-1.mp4") as film:
+        stream = film.streams.video[0]
+        assert (stream.width, stream.height) == SIZE
+        assert 1.8 < float(stream.duration * stream.time_base) < 6.0  # it ends when the button was found and pressed
+        pictures = [frame.to_ndarray(format="gray").std() for frame in film.decode(video=0)]
+    assert len(pictures) > 5
+    assert min(pictures) > 5, "an empty picture"
+
+
+def a_saved_state_comes_back(hand: Hand) -> None:
+    import numpy as np
+
+    hand.unfold("Files")
+    hand.worker.step_once()
+    hand.until(lambda: hand.now.frame.time > 0)
+    hand.click("Save")
+    hand.said("saved", "state-1.npz")
+    saved = hand.now.frame
+    hand.worker.step_once()
+    hand.until(lambda: hand.now.frame.time > saved.time)
+    assert not np.array_equal(hand.now.frame.fractions, saved.fractions)
+    hand.click("Load")
+    hand.said("loaded", "state-1.npz")
+    hand.until(lambda: hand.now.frame.time == saved.time)
+    assert np.array_equal(hand.now.frame.fractions, saved.fractions)
+    assert np.array_equal(hand.now.frame.u, saved.u)
+
+
+def keys_show_every_view(hand: Hand) -> None:
+    from app.render.views import VIEWS
+
+    hand.worker.step_once()
+    hand.until(lambda: hand.now.frame.time > 0)
+    for k, view in enumerate(VIEWS):
+        hand.key(f"_{k + 1}")
+        assert hand.window.state.view is view
+        if view.field is not None:
+            assert hand.window.state.limits.low < hand.window.state.limits.high
+    hand.key("_1")
+    hand.key("h")
+    assert hand.window.state.show_help
+    hand.key("escape")
+    assert not hand.window.state.show_help
+
+
+def another_size_moves_the_fluid_with_the_mouse(hand: Hand) -> None:
+    from imgui_bundle import hello_imgui
+    from PIL import Image
+
+    before = hand.spot(1, 0)
+    hello_imgui.change_window_size(RESIZED)
+    hand.until(lambda: tuple(hand.imgui.get_io().display_size) == RESIZED)
+    hand.ctx.yield_(3)
+    assert hand.spot(1, 0).x > before.x
+    hand.window.state.tool = "solid"
+    hand.drag((0.9, 0.9))
+    hand.until(lambda: hand.now.frame.solid.any())
+    assert hand.now.frame.solid[hand.cell(0.9, 0.9)]
+    hand.window.state.tool = "push"
+    hand.key("f12")
+    hand.said("saved", "screenshot-1.png")
+    with Image.open("out/screenshot-1.png") as picture:
+        assert picture.size == RESIZED
+
+
+def escape_closes_the_window(hand: Hand) -> None:
+    hand.worker.set_paused(False)
+    hand.frames(1)
+    hand.key("escape")
+    assert hand.window._params.app_shall_exit
+
+
+STEPS = (
+    every_scene_can_be_chosen,
+    every_solver_can_be_chosen,
+    what_is_not_installed_cannot_be_chosen,
+    the_clock_pauses_steps_and_resets,
+    another_grid_starts_the_scene_again,
+    the_mouse_pours_builds_and_pushes,
+    a_drawing_is_saved_as_a_scene,
+    comparisons_come_and_go,
+    a_recording_of_two_seconds_can_be_played,
+    a_saved_state_comes_back,
+    keys_show_every_view,
+    another_size_moves_the_fluid_with_the_mouse,
+    escape_closes_the_window,
+)
+
+
+# The process of the window --------------------------------------------------------------------------------------------
+
+
+def note_ids(ids: dict[str, int]) -> None:
+    """Has ImGui's widgets note the ids of their labels, and of what is written on them."""
+    from imgui_bundle import imgui
+
+    def noting(draw: Callable[..., Any]) -> Callable[..., Any]:
+        def drawn(label: str, *arguments: Any, **keywords: Any) -> Any:
+            ids[label] = ids[label.split("##")[0] or label] = imgui.get_id(label)
+            return draw(label, *arguments, **keywords)
+
+        return drawn
+
+    for name in LABELLED:
+        setattr(imgui, name, noting(getattr(imgui, name)))
+
+
+def drive(folder: Path) -> dict[str, Any]:
+    """Runs in a process of its own: opens the window and takes all steps. Returns what went wrong in each."""
+    sys.path.insert(0, str(ROOT))
+    os.chdir(folder)
+    import app.__main__  # noqa: F401  # as from the command line: it settles how OpenMP waits before torch is loaded
+
+    report: dict[str, Any] = {"steps": {}, "seconds": {}}
+    workers: list[Any] = []
+
+    def prepare(window: Any, worker: Any, params: Any) -> None:
+        workers.append(worker)
+        params.use_imgui_test_engine = True
+        params.callbacks.register_tests = lambda: register(window, worker, report)
+
+    options = ["--scene", SCENE, "--grid", f"{GRID[0]}x{GRID[1]}", "--precond", "multigrid", "--paused"]
+    report["exit_code"] = open_unseen(options, prepare)
+    report["alive"] = workers[0].is_alive()
+    return report
+
+
+def register(window: Any, worker: Any, report: dict[str, Any]) -> None:
+    """Queues the steps as tests of the engine, which closes the window after the last."""
+    from imgui_bundle import hello_imgui, imgui
+
+    engine = hello_imgui.get_imgui_test_engine()
+    io = imgui.test_engine.get_io(engine)
+    io.config_run_speed = imgui.test_engine.TestRunSpeed.fast
+    io.config_mouse_draw_cursor, io.config_watchdog_kill_test = False, 3 * PATIENCE
+    ids: dict[str, int] = {}
+    note_ids(ids)
+
+    def taking(step: Callable[[Hand], None]) -> Callable[[Any], None]:
+        def take(ctx: Any) -> None:
+            hand, start, trouble = Hand(ctx, window, worker, ids), time.monotonic(), ""
+            try:
+                hand.until(lambda: worker.snapshot is not None, 100.0)
+                hand.start_over()
+                step(hand)
+            except Exception:
+                trouble = traceback.format_exc()
+            report["steps"][step.__name__], report["seconds"][step.__name__] = trouble, time.monotonic() - start
+
+        return take
+
+    for step in STEPS:
+        test = imgui.test_engine.register_test(engine, "window", step.__name__)
+        test.test_func = taking(step)
+        imgui.test_engine.queue_test(engine, test)
+
+    def close_at_the_end() -> None:
+        if len(report["steps"]) == len(STEPS):
+            window.quit()
+
+    window.before_frame = close_at_the_end
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """Of one run through all steps."""
+    pytest.importorskip("imgui_bundle")
+    folder = tmp_path_factory.mktemp("window")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+        environment.pop(variable, None)
+    command = [sys.executable, __file__, str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
+    if "cannot be opened" in done.stderr:
+        pytest.skip("no OpenGL without a display here")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {**json.loads(done.stdout.splitlines()[-1]), "stderr": done.stderr}
+
+
+@pytest.mark.egl
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [step.__name__ for step in STEPS])
+def test_by_hand(report, step):
+    assert step in report["steps"], f"never came to it: {report}"
+    assert report["steps"][step] == "", report["steps"][step]
+
+
+@pytest.mark.egl
+@pytest.mark.slow
+def test_the_window_ends_well(report):
+    assert report["exit_code"] == 0
+    assert not report["alive"]
+    assert "Traceback" not in report["stderr"]
+    assert "Error" not in report["stderr"]
+
+
+if __name__ == "__main__":
+    print(json.dumps(drive(Path(sys.argv[1]))))
