@@ -1,4 +1,4 @@
-"""The fluid, in Taichi: two liquids or gases of any density ratio on a staggered grid, pressure solver passed in.
+"""The fluid, in Taichi: up to eight liquids and gases on a staggered grid; the pressure solver is passed in.
 
     simulation = sim.Simulation("dam-break", grid=(96, 128), solve=solve)     # solve(system, b, x0) -> precond.Solution
     frame = simulation.step(1 / 60)

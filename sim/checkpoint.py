@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,31 +15,40 @@ from sim.grid import Grid
 from sim.scenes.reader import parse
 from sim.scenes.scene import Scene
 
-if TYPE_CHECKING:
-    from sim.simulation import Simulation
-
 VERSION = 3
 FIELDS = ("F", "u", "v", "p", "solid", "viscous")
 
 
-def capture(simulation: Simulation) -> dict[str, np.ndarray]:
-    """The fields, the scene's toml and every number besides, as arrays that np.load reads without pickle."""
+@dataclass(frozen=True)
+class Numbers:
+    """What a continued run needs besides its scene and its fields."""
+
+    time: float  # [s]
+    steps: int
+    seed: int
+    ledger: list[float]  # volume of every phase that came from outside [m^2]
+    volumes_at_start: list[float]  # [m^2]
+    controls: Controls  # without strokes
+
+
+def to_arrays(scene: Scene, grid: Grid, fields: Mapping[str, torch.Tensor], numbers: Numbers) -> dict[str, np.ndarray]:
+    """The fields, the scene's toml and every number, as arrays that np.load reads without pickle."""
     about = {
         "version": VERSION,
-        "scene": simulation.scene.name,
-        "grid": simulation.grid.shape,
-        "seed": simulation.seed,
-        "time": simulation.time,
-        "steps": simulation.steps,
-        "ledger": simulation.ledger,
-        "volumes_at_start": simulation.volumes_at_start,
-        "controls": asdict(replace(simulation.controls, strokes=())),
+        "scene": scene.name,
+        "grid": grid.shape,
+        "seed": numbers.seed,
+        "time": numbers.time,
+        "steps": numbers.steps,
+        "ledger": numbers.ledger,
+        "volumes_at_start": numbers.volumes_at_start,
+        "controls": asdict(replace(numbers.controls, strokes=())),
     }
-    fields = {name: getattr(simulation, name).cpu().numpy().copy() for name in FIELDS}
-    return {**fields, "about": np.array(json.dumps(about)), "scene": np.array(simulation.scene.source)}
+    copies = {name: fields[name].cpu().numpy().copy() for name in FIELDS}
+    return {**copies, "about": np.array(json.dumps(about)), "scene": np.array(scene.source)}
 
 
-def place(state: dict[str, np.ndarray]) -> tuple[Scene, Grid, int]:
+def scene_of(state: Mapping[str, np.ndarray]) -> tuple[Scene, Grid, int]:
     """Scene, grid and seed of a state. Raises ValueError with one sentence."""
     about = read_about(state)
     try:
@@ -48,13 +58,12 @@ def place(state: dict[str, np.ndarray]) -> tuple[Scene, Grid, int]:
         raise ValueError(f"state lacks or garbles its scene ({error})") from None
 
 
-def restore(simulation: Simulation, state: dict[str, np.ndarray]) -> Controls:
-    """Write a state into a simulation of its scene and grid, once every part of it has been checked.
-
-    Returns the controls that were in force.
-    """
+def from_arrays(
+    state: Mapping[str, np.ndarray], phases: int, shapes: Mapping[str, torch.Size]
+) -> tuple[dict[str, torch.Tensor], Numbers]:
+    """Fields of these shapes and the numbers of a state, every part checked. Raises ValueError with one sentence."""
     about = read_about(state)
-    fields = {name: checked_field(name, state[name], getattr(simulation, name)) for name in FIELDS}
+    fields = {name: checked_field(name, state[name], shapes[name]) for name in FIELDS}
     nested = fields["F"]
     if nested.min() < -1e-9 or nested.max() > 1 + 1e-9 or (nested.diff(dim=0) < -1e-9).any():
         raise ValueError("state field 'F' holds fractions that are not nested in [0, 1]")
@@ -70,26 +79,22 @@ def restore(simulation: Simulation, state: dict[str, np.ndarray]) -> Controls:
         raise ValueError(f"state lacks or garbles its settings ({error})") from None
     if not np.isfinite([*instant, *ledger, *volumes]).all() or min(instant) < 0:
         raise ValueError(f"state holds times or volumes that cannot be: {instant}, {ledger}, {volumes}")
-    if {len(ledger), len(volumes), len(controls.densities)} != {len(simulation.scene.phases)}:
-        raise ValueError(f"state holds {len(controls.densities)} phases, the scene {len(simulation.scene.phases)}")
-    for name, field in fields.items():
-        getattr(simulation, name).copy_(field)
-    simulation.ledger, simulation.volumes_at_start = ledger, volumes
-    simulation.time, simulation.steps, simulation.seed = instant
-    return controls
+    if {len(ledger), len(volumes), len(controls.densities)} != {phases}:
+        raise ValueError(f"state holds {len(controls.densities)} phases, the scene {phases}")
+    return fields, Numbers(*instant, ledger, volumes, controls)
 
 
-def checked_field(name: str, given: np.ndarray, mine: torch.Tensor) -> torch.Tensor:
+def checked_field(name: str, given: np.ndarray, shape: torch.Size) -> torch.Tensor:
     """A field of the right kind and shape without NaN."""
     given = np.asarray(given)
-    if given.dtype.kind != ("b" if name == "solid" else "f") or tuple(given.shape) != tuple(mine.shape):
-        raise ValueError(f"state field {name!r} is {given.dtype} {given.shape}, this grid needs {tuple(mine.shape)}")
+    if given.dtype.kind != ("b" if name == "solid" else "f") or tuple(given.shape) != tuple(shape):
+        raise ValueError(f"state field {name!r} is {given.dtype} {given.shape}, this grid needs {tuple(shape)}")
     if not np.isfinite(given).all():
         raise ValueError(f"state field {name!r} holds NaN or infinity")
     return torch.from_numpy(np.ascontiguousarray(given))
 
 
-def read_about(state: dict[str, np.ndarray]) -> dict[str, Any]:
+def read_about(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The settings text of a state, once it is one of ours and of this version."""
     missing = [name for name in (*FIELDS, "about", "scene") if name not in state]
     if missing:

@@ -74,7 +74,7 @@ class Controls:
     densities: tuple[float, ...] = (1000.0, 10.0)  # [kg/m^3], one for each phase
     strokes: tuple[Stroke, ...] = ()
     viscosities: tuple[float, ...] = ()  # dynamic [Pa s], one for each phase; empty: none is viscous
-    tensions: tuple[float, ...] = ()  # [N/m], one for each pair of phases as in sim.layout.pairs; empty: none
+    tensions: tuple[float, ...] = ()  # [N/m], one for each pair of phases as in sim.scenes.scene.pairs; empty: none
 
     def __post_init__(self) -> None:
         count = len(self.densities)

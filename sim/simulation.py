@@ -13,11 +13,12 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
+from precond.support.threads import limited_threads
 from precond.system import PoissonSystem
 from sim import checkpoint
 from sim.frame import LIMITS, STAGES, Controls, Frame, Solution, Stats, Stroke
 from sim.grid import Grid
-from sim.kernels import advect, boundary, brush, diagnostics, plic, pressure, taichi_runtime, tension
+from sim.kernels import advect, boundary, brush, curvature, diagnostics, plic, pressure, taichi_runtime, tension
 from sim.kernels.boundary import Body, Boundary, Drag
 from sim.kernels.diagnostics import Survey, differences
 from sim.kernels.viscosity import Viscosity
@@ -75,7 +76,7 @@ class Simulation:
         def zeros(*shape: int) -> torch.Tensor:
             return torch.zeros(shape, dtype=torch.float64, device=self.device)
 
-        count = len(self.scene.phases) - 1  # of nested fractions: see sim.plic
+        count = len(self.scene.phases) - 1  # of nested fractions: see kernels/plic.py
         self.system = PoissonSystem.empty(ny, nx, open_top=self.scene.open_top, device=self.device)
         self.solid = self.system.solid
         self._wall = self.solid.view(torch.uint8)  # the same bytes, as Taichi reads them
@@ -94,18 +95,19 @@ class Simulation:
             ny, nx, self.grid.dx, self.scene.walls, self.scene.open_top, self.device, rtol=VISCOUS_RTOL
         )
         self.viscous = self._viscosity.accelerations  # from which the next viscous step begins
-        self._kept = [torch.zeros_like(field) for field in self._fields()]  # to go back to when a step breaks off
+        self._backup = [torch.zeros_like(field) for field in self._fields()]  # to go back to when a step breaks off
 
     def _few_threads(self) -> AbstractContextManager[None]:
-        return taichi_runtime.few_threads(self.device, self.p.numel())
+        return limited_threads(self.device, self.p.numel())
 
     def _fields(self) -> tuple[torch.Tensor, ...]:
+        """In the order of checkpoint.FIELDS."""
         return self.F, self.u, self.v, self.p, self.solid, self.viscous
 
     def reset(self) -> None:
         """Back to time zero of the scene, at rest under hydrostatic pressure."""
         phases = self.scene.phases
-        self._take(
+        self._set_controls(
             Controls(
                 self.scene.gravity,
                 tuple(phase.density for phase in phases),
@@ -123,14 +125,14 @@ class Simulation:
         self.ledger = [0.0] * len(self.scene.phases)  # volume that input and open boundaries have added [m^2]
         self.F.copy_(torch.from_numpy(nested))
         self._walls_changed()
-        self._weigh()
+        self._update_density()
         self.u.zero_()
         self.v.zero_()
         self.viscous.zero_()
         self.p.copy_(self._hydrostatic())
         self.volumes_at_start = self._measure().volumes
 
-    def _take(self, controls: Controls) -> None:
+    def _set_controls(self, controls: Controls) -> None:
         """Make these the present controls."""
         self.controls = controls
         for jump, values in ((self._jump, controls.densities), (self._jump_mu, controls.viscosities)):
@@ -170,24 +172,24 @@ class Simulation:
         """`step` with checked arguments, all or nothing."""
         rate = self._measure().rate
         numbers = self.controls, self.time, self.steps, self.ledger
-        for kept, field in zip(self._kept, self._fields()):
+        for kept, field in zip(self._backup, self._fields()):
             kept.copy_(field)
         try:
             return self._advance(dt, controls, rate)
         except BaseException:
-            for kept, field in zip(self._kept, self._fields()):
+            for kept, field in zip(self._backup, self._fields()):
                 field.copy_(kept)
-            self._take(numbers[0])
+            self._set_controls(numbers[0])
             self.time, self.steps, self.ledger = numbers[1:]
             self._walls_changed()
-            self._weigh()
+            self._update_density()
             raise
 
     def _advance(self, dt: float, controls: Controls, rate: float) -> Frame:
         """The sub-steps of a step; rate = max |u|_1 / dx at its start."""
-        self._take(controls)
+        self._set_controls(controls)
         self._too_stiff = 0  # viscous steps that came to their limit of iterations
-        drag = self._grip(controls.strokes, dt)
+        drag = self._dragged_wall(controls.strokes, dt)
         solutions: list[Solution] = []
         strokes, ms, left, courant = controls.strokes, dict.fromkeys(STAGES, 0.0), dt, 0.0
         limits: list[str] = []
@@ -204,7 +206,7 @@ class Simulation:
             with self._timed(ms, "assemble"):
                 self._brush(strokes, dt)
                 drag = self._drag(drag, dt - left, h)
-                self._weigh()
+                self._update_density()
                 if left - h < 1e-12 * dt:  # positions are as old as the mean of the velocities before and after forces
                     kinetic = self._measure().kinetic
                 self._add_forces(h)
@@ -259,12 +261,12 @@ class Simulation:
                 plic.extend_into_solid(self._plan, F_new, self._wall)
             F, u, v = F_new, u_new, v_new
         if self.scene.open_top or self.scene.openings or self._has_solid:
-            self._book(self._passed(dt_dx))
+            self._enter(self._volumes_passed(dt_dx))
         self.F, self._F_b = self._F_b, self.F
         self.u, self._u_b = self._u_b, self.u
         self.v, self._v_b = self._v_b, self.v
 
-    def _passed(self, dt_dx: float) -> list[float]:
+    def _volumes_passed(self, dt_dx: float) -> list[float]:
         """Volume [m^2] of every nested fraction, then of everything, that this step's transport brought into the fluid.
 
         Through the sides of the domain and through the faces of walls that move.
@@ -279,12 +281,12 @@ class Simulation:
             total[-1] += (w * step).sum() * dt_dx
         return (total * self.grid.dx**2).tolist()
 
-    def _book(self, nested: list[float]) -> None:
+    def _enter(self, nested: list[float]) -> None:
         """Enter volumes of the nested fractions, then of all fluid, that came from outside."""
         self.ledger = [entry + volume for entry, volume in zip(self.ledger, differences(nested))]
 
     def _brush(self, strokes: tuple[Stroke, ...], dt: float) -> None:
-        """Apply strokes between transport and projection, so that only divergence-free velocities move the fluid."""
+        """Apply strokes after transport and before the projection: only divergence-free velocities move the fluid."""
         if not strokes:
             return
         before = self._measure().volumes
@@ -297,14 +299,14 @@ class Simulation:
             elif s.tool != "drag":
                 brush.wall(self.F, self._wall, *capsule, 1 if s.tool == "solid" else 0, self.grid.dx)
                 self._walls_changed()
-        self._weigh()
-        self._book_difference(before)
+        self._update_density()
+        self._enter_difference(before)
 
-    def _book_difference(self, before: list[float]) -> None:
+    def _enter_difference(self, before: list[float]) -> None:
         after = self._measure().volumes
         self.ledger = [entry + b - a for entry, a, b in zip(self.ledger, before, after)]
 
-    def _grip(self, strokes: tuple[Stroke, ...], dt: float) -> Drag | None:
+    def _dragged_wall(self, strokes: tuple[Stroke, ...], dt: float) -> Drag | None:
         """The wall that the last of the strokes drags, if any."""
         for s in reversed(strokes):
             if s.tool == "drag":
@@ -338,7 +340,7 @@ class Simulation:
             self.F[:, uncovered[0], uncovered[1]] = given
             drag = replace(drag, cells=moved)
             self._walls_changed(Body(moved, drag.u, drag.v))
-            self._book_difference(before)
+            self._enter_difference(before)
         else:
             self._boundary.update(solid, Body(drag.cells, drag.u, drag.v))
         return drag
@@ -349,7 +351,7 @@ class Simulation:
         if self.scene.open_top:
             self.v[-1].copy_(self.v[-2])
         if any(self.controls.viscosities):
-            pressure.weigh(self.F, self._jump_mu, self._mu)
+            pressure.mixture(self.F, self._jump_mu, self._mu)
             walls = self._wall, self._boundary.wall_u, self._boundary.wall_v
             outcome = self._viscosity.step(self.u, self.v, self.rho, self._mu, *walls, h)
             self._too_stiff += not outcome.converged
@@ -357,19 +359,19 @@ class Simulation:
     def _assemble(self, h: float) -> None:
         """The pressure system of the step; surface tension enters after its coefficients, which balance it exactly."""
         beta_x, beta_y, dx = self.system.beta_x, self.system.beta_y, self.grid.dx
-        pressure.coefficients(self.rho, self._passage, beta_x, beta_y, h, dx)
-        pressure.shut(self.u, self.v, self._passage, self._boundary.wall_u, self._boundary.wall_v)
+        pressure.coefficients(self.rho, self._open_faces, beta_x, beta_y, h, dx)
+        pressure.set_walls(self.u, self.v, self._open_faces, self._boundary.wall_u, self._boundary.wall_v)
         if any(self.controls.tensions):
-            tension.curvature(self._plan.serial, self.F, self._wall, self._kappa, dx)
+            curvature.from_fractions(self._plan.serial, self.F, self._wall, self._kappa, dx)
             tension.pull(self._plan.serial, self.F, self._kappa, self._sigma, beta_x, beta_y, self.u, self.v, dx)
         pressure.divergence(self.u, self.v, self.b, dx)
 
-    def _weigh(self) -> None:
-        pressure.weigh(self.F, self._jump, self.rho)
+    def _update_density(self) -> None:
+        pressure.mixture(self.F, self._jump, self.rho)
 
     def _walls_changed(self, body: Body | None = None) -> None:
         self._has_solid = bool(self.solid.any())
-        self._passage = pressure.Passage(self.solid, self.scene.open_top)
+        self._open_faces = pressure.OpenFaces(self.solid, self.scene.open_top)
         self._boundary.update(self.solid.cpu().numpy(), body)
         if self._has_solid:
             plic.extend_into_solid(self._plan, self.F, self._wall)
@@ -467,20 +469,29 @@ class Simulation:
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a continued run needs, as plain arrays (text included), ready for np.savez."""
-        return checkpoint.capture(self)
+        numbers = (self.time, self.steps, self.seed, self.ledger, self.volumes_at_start, self.controls)
+        fields = dict(zip(checkpoint.FIELDS, self._fields()))
+        return checkpoint.to_arrays(self.scene, self.grid, fields, checkpoint.Numbers(*numbers))
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Continue from a `state()` of the same scene and grid. Raises ValueError; then nothing has changed."""
-        self._take(checkpoint.restore(self, saved))
+        mine = dict(zip(checkpoint.FIELDS, self._fields()))
+        shapes = {name: field.shape for name, field in mine.items()}
+        fields, numbers = checkpoint.from_arrays(saved, len(self.scene.phases), shapes)
+        for name, field in fields.items():
+            mine[name].copy_(field)
+        self.ledger, self.volumes_at_start = numbers.ledger, numbers.volumes_at_start
+        self.time, self.steps, self.seed = numbers.time, numbers.steps, numbers.seed
+        self._set_controls(numbers.controls)
         self._walls_changed()
-        self._weigh()
+        self._update_density()
 
     @classmethod
     def from_state(
         cls, saved: dict[str, np.ndarray], *, solve: Solve, device: str = "auto", threads: int | None = None
     ) -> Simulation:
         """A simulation of the scene, grid and instant that a `state()` holds. Raises ValueError with one sentence."""
-        scene, grid, seed = checkpoint.place(saved)
+        scene, grid, seed = checkpoint.scene_of(saved)
         simulation = cls(scene, grid, solve=solve, device=device, seed=seed, threads=threads)
         simulation.restore(saved)
         return simulation

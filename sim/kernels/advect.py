@@ -174,7 +174,7 @@ def move(
 
 
 @ti.func
-def weigh(plan: ti.template(), F: ti.template(), jump: ti.template(), cell: ti.template()) -> ti.f64:
+def mixture(plan: ti.template(), F: ti.template(), jump: ti.template(), cell: ti.template()) -> ti.f64:
     """rho_last + sum of jump[k] F[k], where jump[k] = rho_k - rho_{k+1} and jump[K] = rho_last [kg/m^3]."""
     rho = jump[plan.count]
     for k in ti.static(range(plan.count)):
@@ -239,10 +239,10 @@ def carry_normal(
                     carried_b = upwind(w[a], w[face], w[face + e], courant_b)
                 else:
                     carried_b = upwind(far_b, w[face + e], w[face], courant_b)
-                dilation_a = weigh(plan, c, jump, a) * (U - U_minus)
-                dilation_b = weigh(plan, c, jump, b) * (U_plus - U)
-                old = 0.5 * (weigh(plan, F, jump, a) + weigh(plan, F, jump, b))
-                new = 0.5 * (weigh(plan, F_new, jump, a) + weigh(plan, F_new, jump, b))
+                dilation_a = mixture(plan, c, jump, a) * (U - U_minus)
+                dilation_b = mixture(plan, c, jump, b) * (U_plus - U)
+                old = 0.5 * (mixture(plan, F, jump, a) + mixture(plan, F, jump, b))
+                new = 0.5 * (mixture(plan, F_new, jump, a) + mixture(plan, F_new, jump, b))
                 momentum = old * w[face] - (mass_b * carried_b - mass_a * carried_a)
                 out[face] = (momentum + 0.5 * (dilation_a + dilation_b) * w_start[face]) / new
 
@@ -299,10 +299,10 @@ def carry_across(
                     carried_plus = upwind(left, here, right, courant_plus)
                 else:
                     carried_plus = upwind(far_right, right, here, courant_plus)
-                dilation_a = weigh(plan, c, jump, a) * (V_a - U_a)
-                dilation_b = weigh(plan, c, jump, b) * (V_b - U_b)
-                old = 0.5 * (weigh(plan, F, jump, a) + weigh(plan, F, jump, b))
-                new = 0.5 * (weigh(plan, F_new, jump, a) + weigh(plan, F_new, jump, b))
+                dilation_a = mixture(plan, c, jump, a) * (V_a - U_a)
+                dilation_b = mixture(plan, c, jump, b) * (V_b - U_b)
+                old = 0.5 * (mixture(plan, F, jump, a) + mixture(plan, F, jump, b))
+                new = 0.5 * (mixture(plan, F_new, jump, a) + mixture(plan, F_new, jump, b))
                 momentum = old * here - (mass_plus * carried_plus - mass_minus * carried_minus)
                 out[face] = (momentum + 0.5 * (dilation_a + dilation_b) * q_start[face]) / new
 
@@ -353,7 +353,7 @@ def sweep(
     """One sweep of phases and momentum: F, w (along) and q (across) into F_new, w_new and q_new.
 
     F_start, w_start and q_start are those at the start of the step, F, w and q what the sweep before has left of them;
-    plane, c and flux are work space. jump: see `weigh` [kg/m^3];  dt_dx [s/m].
+    plane, c and flux are work space. jump: see `mixture` [kg/m^3];  dt_dx [s/m].
     """
     mark(plan, F_start, c)
     reconstruct(plan, F, plane)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import taichi as ti
 import torch
 
-from sim.kernels.taichi_runtime import is_small
+from precond.support.threads import is_small
 
 Array1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
 Array2 = ti.types.ndarray(dtype=ti.f64, ndim=2)

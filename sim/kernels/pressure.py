@@ -3,50 +3,52 @@
     beta = dt / (rho_face dx^2),   rho_face = mean of the two cells,   b = -div u*,   A p = b
     u = u* - beta dx (p_i - p_{i-1})                                   (so that div u = -(A p - b) = 0)
 
-Walls and faces of solids have beta = 0 and move as told (0, an inlet's velocity or a moving solid's). An open top is
+Walls and faces of solids have beta = 0 and have a given velocity (0, an inlet's or a moving solid's). An open top is
 p = 0 on the top face: half a cell away, beta doubles.
 """
 
 import torch
 
 
-def weigh(F: torch.Tensor, jump: torch.Tensor, out: torch.Tensor) -> None:
-    """out = jump[K] + sum of jump[k] F[k], (ny, nx): density or viscosity of the mixture; see sim.advect."""
+def mixture(F: torch.Tensor, jump: torch.Tensor, out: torch.Tensor) -> None:
+    """out = jump[K] + sum of jump[k] F[k], (ny, nx): density or viscosity of the mixture; see kernels/advect.py."""
     torch.addcmul(jump[-1], F[0], jump[0], out=out)
     for k in range(1, F.shape[0]):
         out.addcmul_(F[k], jump[k])
 
 
-class Passage:
-    """The faces that fluid may pass, 1 or 0 as float64: x (ny, nx - 1), y (ny - 1, nx) between cells, top (nx)."""
+class OpenFaces:
+    """1 on faces between fluid cells, else 0, as float64: x (ny, nx - 1), y (ny - 1, nx), and top (nx)."""
 
     def __init__(self, solid: torch.Tensor, open_top: bool):
         """solid: (ny, nx) bool."""
         fluid = (~solid).to(torch.float64)
         self.x, self.y = fluid[:, :-1] * fluid[:, 1:], fluid[:-1] * fluid[1:]
         self.top = fluid[-1] * float(open_top)
-        self.shut_u = torch.nn.functional.pad(self.x, (1, 1)) == 0  # (ny, nx + 1)
-        self.shut_v = torch.nn.functional.pad(self.y, (0, 0, 1, 1)) == 0  # (ny + 1, nx)
-        self.shut_v[-1] = self.top == 0
+        self.closed_u = torch.nn.functional.pad(self.x, (1, 1)) == 0  # (ny, nx + 1)
+        self.closed_v = torch.nn.functional.pad(self.y, (0, 0, 1, 1)) == 0  # (ny + 1, nx)
+        self.closed_v[-1] = self.top == 0
 
 
 def coefficients(
-    rho: torch.Tensor, passage: Passage, beta_x: torch.Tensor, beta_y: torch.Tensor, dt: float, dx: float
+    rho: torch.Tensor, open_faces: OpenFaces, beta_x: torch.Tensor, beta_y: torch.Tensor, dt: float, dx: float
 ) -> None:
     """Fill beta_x (ny, nx + 1) and beta_y (ny + 1, nx) [m s/kg]; nothing is written on the other sides of the domain.
 
     rho (ny, nx), above 0 also in solid cells [kg/m^3].
     """
     twice = 2 * dt / (dx * dx)
-    torch.div(passage.x, rho[:, :-1] + rho[:, 1:], out=beta_x[:, 1:-1]).mul_(twice)
-    torch.div(passage.y, rho[:-1] + rho[1:], out=beta_y[1:-1]).mul_(twice)
-    torch.div(passage.top, rho[-1], out=beta_y[-1]).mul_(twice)
+    torch.div(open_faces.x, rho[:, :-1] + rho[:, 1:], out=beta_x[:, 1:-1]).mul_(twice)
+    torch.div(open_faces.y, rho[:-1] + rho[1:], out=beta_y[1:-1]).mul_(twice)
+    torch.div(open_faces.top, rho[-1], out=beta_y[-1]).mul_(twice)
 
 
-def shut(u: torch.Tensor, v: torch.Tensor, passage: Passage, wall_u: torch.Tensor, wall_v: torch.Tensor) -> None:
+def set_walls(
+    u: torch.Tensor, v: torch.Tensor, open_faces: OpenFaces, wall_u: torch.Tensor, wall_v: torch.Tensor
+) -> None:
     """Faces that no fluid passes take the velocities of their walls [m/s]."""
-    torch.where(passage.shut_u, wall_u, u, out=u)
-    torch.where(passage.shut_v, wall_v, v, out=v)
+    torch.where(open_faces.closed_u, wall_u, u, out=u)
+    torch.where(open_faces.closed_v, wall_v, v, out=v)
 
 
 def divergence(u: torch.Tensor, v: torch.Tensor, b: torch.Tensor, dx: float) -> None:

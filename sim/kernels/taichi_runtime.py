@@ -6,14 +6,9 @@ import contextlib
 import io
 import os
 import threading
-from collections.abc import Iterator
 
 import taichi as ti
 import torch
-
-# Up to here a second CPU thread saves little: to share out a loop takes Taichi 0.13 ms, and torch, for arrays of more
-# than 32,768 numbers, waits up to 30 ms for a second core where all are busy.
-ONE_THREAD_CELLS = 65_536
 
 _home: tuple[int, str] | None = None  # (thread, device) that Taichi runs on
 
@@ -53,22 +48,3 @@ def require_home() -> None:
     """Raise RuntimeError unless this thread is the one that Taichi runs on."""
     if _home is None or _home[0] != threading.get_ident():
         raise RuntimeError("this Simulation belongs to another thread: build it on the thread that steps it")
-
-
-def is_small(device: torch.device, cells: int) -> bool:
-    """Whether one CPU thread does the work on that few cells best."""
-    return device.type == "cpu" and cells <= ONE_THREAD_CELLS
-
-
-@contextlib.contextmanager
-def few_threads(device: torch.device, cells: int) -> Iterator[None]:
-    """Keep torch to one CPU thread for that few cells."""
-    threads = torch.get_num_threads()
-    capped = is_small(device, cells) and threads > 1
-    if capped:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if capped:
-            torch.set_num_threads(threads)

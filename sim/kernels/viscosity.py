@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import torch
 
-from sim.kernels.taichi_runtime import few_threads
+from precond.support.threads import limited_threads
 from sim.scenes.scene import Walls
 
 SMALLEST = 1e-280  # squares of norms below it are no longer normal numbers, and count as 0
@@ -131,7 +131,7 @@ class Viscosity:
         wall_u (ny, nx + 1), wall_v (ny + 1, nx): the velocities on the boundary of the domain and on all faces of solid
         cells [m/s], written into u and v there. The walls of the domain rest along themselves.
         """
-        with few_threads(self.solid.device, self.solid.numel()):
+        with limited_threads(self.solid.device, self.solid.numel()):
             if not torch.equal(solid, self.solid):
                 self._set_solid(solid)
             self._assemble(rho, mu, dt / self.dx**2)

@@ -25,18 +25,13 @@ from precond.support.command_line import (
     write_json,
 )
 from precond.support.provenance import commit, machine
-from sim.validate.cases import CASES as FLOWS
-from sim.validate.cases import Case, Curve, Result
-from sim.validate.long_runs import abuse, endurance
+from sim.validate.cases import CASES
+from sim.validate.results import Curve, Result
 from sim.validate.solver import pressure_solver
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-CASES = FLOWS | {
-    "endurance": Case(endurance, (32,), (96,), "conservation", "2,000 steps of every scene"),
-    "abuse": Case(abuse, (32,), (96,), "no surprise", "3,000 steps of random input in every scene"),
-}
 TOL = 1e-8  # relative residual of every pressure solve
 MEASURED, PUBLISHED = "#004488", "#BB5566"  # Paul Tol's high-contrast set
 

@@ -1,4 +1,4 @@
-"""Long runs: what every scene keeps over thousands of steps, left alone and under the hands of a restless user."""
+"""Long runs: what every scene keeps over thousands of steps, left alone and under random input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sim.frame import Controls, Frame, Stroke
 from sim.scenes.reader import load, names
 from sim.scenes.scene import Scene
 from sim.simulation import Simulation, Solve
-from sim.validate.cases import Check, Result
+from sim.validate.results import Check, Result
 
 FRAME = 1 / 60  # [s]
 STEPS, ABUSED_STEPS = 2000, 3000  # pressure solves in each scene

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sim.grid import Grid
-from sim.kernels import plic, pressure, taichi_runtime, tension
+from sim.kernels import curvature, plic, pressure, taichi_runtime, tension
 from sim.scenes.scene import Shape, coverage
 
 
@@ -56,14 +56,14 @@ def walls(F: torch.Tensor) -> torch.Tensor:
     return torch.zeros(F.shape[1:], dtype=torch.uint8)
 
 
-def curvature(F: torch.Tensor, dx: float = 1.0, solid: torch.Tensor | None = None) -> np.ndarray:
+def curvature_of(F: torch.Tensor, dx: float = 1.0, solid: torch.Tensor | None = None) -> np.ndarray:
     kappa = torch.full_like(F, math.nan)
-    tension.curvature(plic.plan_for(F).serial, F, walls(F) if solid is None else solid, kappa, dx)
+    curvature.from_fractions(plic.plan_for(F).serial, F, walls(F) if solid is None else solid, kappa, dx)
     return kappa.numpy()
 
 
 def mixed(f: np.ndarray) -> np.ndarray:
-    return (f > tension.PURE) & (f < 1.0 - tension.PURE)
+    return (f > curvature.PURE) & (f < 1.0 - curvature.PURE)
 
 
 def symmetric(pairs: dict[tuple[int, int], float], phases: int) -> torch.Tensor:
@@ -97,7 +97,7 @@ def disc_error(radius: float, seeds: int) -> float:
     for seed in range(seeds):
         shift = np.random.default_rng(seed).uniform(-0.5, 0.5, 2)
         f = ellipse(n, tuple(n / 2 + shift), radius, radius)
-        kappa = curvature(nested(f))[0]
+        kappa = curvature_of(nested(f))[0]
         error = max(error, float(np.abs(kappa[mixed(f)] * radius - 1.0).max()))
     return error
 
@@ -121,9 +121,9 @@ def test_straight_lines_have_no_curvature_at_any_angle() -> None:
     for angle in angles:
         f = line(n, angle, n / 2 + random.uniform(-1.0, 1.0, 2))
         inner = np.s_[8:-8, 8:-8]  # at the walls the line is mirrored
-        kappa = curvature(nested(f))[0][inner]
-        assert np.abs(kappa[kappa < tension.ABSENT]).max() < 1e-12
-        assert (kappa[mixed(f[inner])] < tension.ABSENT).all()
+        kappa = curvature_of(nested(f))[0][inner]
+        assert np.abs(kappa[kappa < curvature.ABSENT]).max() < 1e-12
+        assert (kappa[mixed(f[inner])] < curvature.ABSENT).all()
 
 
 def test_curvature_at_the_tips_of_an_ellipse_converges_at_second_order() -> None:
@@ -132,9 +132,9 @@ def test_curvature_at_the_tips_of_an_ellipse_converges_at_second_order() -> None
         a, n = 1.5 * b, 3 * b + 11
         middle = n // 2
         f = ellipse(n, (middle + 0.5, middle + 0.5), a, b)  # its tips lie in the middle of columns and rows
-        kappa = curvature(nested(f))[0]
+        kappa = curvature_of(nested(f))[0]
         across, along = kappa[:, middle], kappa[middle]
-        flat, sharp = across[across < tension.ABSENT], along[along < tension.ABSENT]
+        flat, sharp = across[across < curvature.ABSENT], along[along < curvature.ABSENT]
         errors.append(max(np.abs(flat * a * a / b - 1.0).max(), np.abs(sharp * b * b / a - 1.0).max()))
     order = math.log(errors[0] / errors[-1]) / math.log(sizes[-1] / sizes[0])
     assert abs(order - 2.0) < 0.3, errors
@@ -144,7 +144,7 @@ def test_curvature_at_the_tips_of_an_ellipse_converges_at_second_order() -> None
 def test_curvature_is_that_of_an_ellipse_everywhere() -> None:
     a, b, n = 30.0, 15.0, 72
     f = ellipse(n, (36.2, 35.7), a, b)
-    kappa = curvature(nested(f))[0]
+    kappa = curvature_of(nested(f))[0]
     j, i = np.nonzero(mixed(f))
     t = np.linspace(0.0, 2 * np.pi, 4001)
     nearest = np.hypot(i[:, None] - 35.7 - a * np.cos(t), j[:, None] - 35.2 - b * np.sin(t)).argmin(1)
@@ -154,18 +154,18 @@ def test_curvature_is_that_of_an_ellipse_everywhere() -> None:
 
 def test_curvature_is_positive_in_a_drop_and_changes_its_sign_with_the_phases() -> None:
     f = coverage(Shape("disc", center=(0.5, 0.45), radius=0.2), Grid(40, 40))
-    drop, bubble = curvature(nested(f), 1 / 40)[0], curvature(nested(1.0 - f), 1 / 40)[0]
-    there = drop < tension.ABSENT
-    assert np.array_equal(there, bubble < tension.ABSENT)
+    drop, bubble = curvature_of(nested(f), 1 / 40)[0], curvature_of(nested(1.0 - f), 1 / 40)[0]
+    there = drop < curvature.ABSENT
+    assert np.array_equal(there, bubble < curvature.ABSENT)
     assert np.abs(drop[there] - 5.0).max() < 0.3  # 1/R = 5 per metre; sampled fractions
     assert np.abs(drop[there] + bubble[there]).max() < 1e-9
 
 
 def test_curvature_turns_with_the_grid() -> None:
     f = ellipse(28, (13.7, 14.4), 9.0, 5.0)
-    kappa = curvature(nested(f))[0]
-    assert np.abs(curvature(nested(f.T.copy()))[0] - kappa.T).max() < 1e-9
-    assert np.abs(curvature(nested(f[::-1].copy()))[0] - kappa[::-1]).max() < 1e-9
+    kappa = curvature_of(nested(f))[0]
+    assert np.abs(curvature_of(nested(f.T.copy()))[0] - kappa.T).max() < 1e-9
+    assert np.abs(curvature_of(nested(f[::-1].copy()))[0] - kappa[::-1]).max() < 1e-9
 
 
 @pytest.mark.parametrize("border", [0, 3])
@@ -178,18 +178,18 @@ def test_drops_on_walls_have_the_curvature_of_their_mirror_image(border: int) ->
         f = ellipse(n, center, radius, radius)
         F = nested(np.where(solid.numpy() == 0, f, 0.0))
         plic.extend_into_solid(plic.plan_for(F), F, solid)
-        kappa = curvature(F, solid=solid)[0]
+        kappa = curvature_of(F, solid=solid)[0]
         inside = solid.numpy() == 0
         assert np.abs(kappa[mixed(f) & inside] * radius - 1.0).max() < 0.01  # measured 0.006
-        assert (kappa[~inside] == tension.ABSENT).all()
+        assert (kappa[~inside] == curvature.ABSENT).all()
 
 
 def test_the_foot_of_a_small_drop_on_the_floor_is_not_taken_for_a_film() -> None:
     f = ellipse(16, (8.3, 0.0), 4.0, 4.0)
-    kappa = curvature(nested(f))[0]
+    kappa = curvature_of(nested(f))[0]
     assert np.abs(kappa[mixed(f)] * 4.0 - 1.0).max() < 0.07  # measured 0.05; with heights up to the wall 0.37
     f = ellipse(16, (0.0, 16.0), 4.0, 4.0)
-    kappa = curvature(nested(f))[0]
+    kappa = curvature_of(nested(f))[0]
     assert np.abs(kappa[mixed(f)] * 4.0 - 1.0).max() < 0.07
 
 
@@ -198,8 +198,8 @@ def test_both_sides_of_a_thin_ring_have_their_own_curvature(width: float) -> Non
     """Columns across it find no full cell: the circle must tell the near side from the far one."""
     outer, inner, center = 8.0, 8.0 - width, (16.2, 15.7)
     f = np.clip(ellipse(32, center, outer, outer) - ellipse(32, center, inner, inner), 0.0, 1.0)
-    kappa = curvature(nested(f))[0]
-    j, i = np.nonzero(kappa < tension.ABSENT)
+    kappa = curvature_of(nested(f))[0]
+    j, i = np.nonzero(kappa < curvature.ABSENT)
     r = np.hypot(i + 0.5 - center[0], j + 0.5 - center[1])
     assert np.abs(kappa[j, i][r > outer - 0.3] * outer - 1.0).max() < 0.06
     assert np.abs(kappa[j, i][r < inner + 0.3] * inner + 1.0).max() < 0.06
@@ -209,27 +209,27 @@ def test_flat_films_have_no_curvature() -> None:
     """A film thinner than a cell on the floor, and one just below the ceiling; its columns never become pure."""
     for f in (np.zeros((16, 16)), np.ones((16, 16))):
         f[0] = f[-1] = 0.3
-        kappa = curvature(nested(f))[0]
+        kappa = curvature_of(nested(f))[0]
         assert np.abs(kappa[[0, -1]]).max() == 0.0
-        assert (kappa[1:-1] == tension.ABSENT).all()
+        assert (kappa[1:-1] == curvature.ABSENT).all()
 
 
 def test_interfaces_on_cell_faces_have_curvature_too() -> None:
     f = np.zeros((24, 24))
     f[8:16, 8:16] = 1.0
-    kappa = curvature(nested(f))[0]
+    kappa = curvature_of(nested(f))[0]
     assert kappa[15, 8] > 0.3  # the corners will become round
     assert np.abs(kappa[15, 10:14]).max() < 1e-12
     assert np.abs(kappa[16, 10:14]).max() < 1e-12
-    assert (kappa < tension.ABSENT).sum() == 4 * 7 + 4 * 8  # the cells within and those without
+    assert (kappa < curvature.ABSENT).sum() == 4 * 7 + 4 * 8  # the cells within and those without
 
 
 def test_curvature_is_bounded_by_the_cells_whatever_the_fractions() -> None:
     random = np.random.default_rng(0)
     f = random.random((32, 32)) * (random.random((32, 32)) < 0.5)
-    kappa = curvature(nested(f), dx=0.1)[0]
-    assert (kappa[kappa != tension.ABSENT].size) > 200
-    assert np.abs(kappa[kappa != tension.ABSENT]).max() <= 10.0
+    kappa = curvature_of(nested(f), dx=0.1)[0]
+    assert (kappa[kappa != curvature.ABSENT].size) > 200
+    assert np.abs(kappa[kappa != curvature.ABSENT]).max() <= 10.0
 
 
 def test_a_disc_of_constant_curvature_is_balanced_to_round_off() -> None:
@@ -264,10 +264,10 @@ def test_the_force_on_a_drop_does_not_depend_on_the_numbers_of_its_phases(inside
     F = torch.from_numpy(fractions.cumsum(0)[:2].copy())
     sigma = symmetric({(0, 1): 3.0, (0, 2): 5.0, (1, 2): 7.0}, 3)
     torch.manual_seed(1)
-    u, v, *_ = pulled(F, curvature(F), sigma)
+    u, v, *_ = pulled(F, curvature_of(F), sigma)
     torch.manual_seed(1)
     alone = nested(f)
-    u2, v2, *_ = pulled(alone, curvature(alone), symmetric({(0, 1): float(sigma[inside, outside])}, 2))
+    u2, v2, *_ = pulled(alone, curvature_of(alone), symmetric({(0, 1): float(sigma[inside, outside])}, 2))
     assert float((u - u2).abs().max()) < 1e-9 * float(u2.abs().max())
     assert float((v - v2).abs().max()) < 1e-9 * float(v2.abs().max())
 
@@ -276,7 +276,7 @@ def test_phases_that_are_not_neighbours_take_the_curvature_of_the_greatest_jump(
     """Across the middle face the phases 0 and 1 gain 0.2 and 0.3, phase 2 loses 0.5; F jumps by 0.2 and 0.5."""
     F = torch.zeros(2, 1, 2, dtype=torch.float64)
     F[0, 0, 1], F[1, 0, 1] = 0.2, 0.5
-    kappa = np.array([[[1.0, 1.0]], [[3.0, tension.ABSENT]]])  # of the second fraction known on one side only
+    kappa = np.array([[[1.0, 1.0]], [[3.0, curvature.ABSENT]]])  # of the second fraction known on one side only
     for pair, force in (((0, 2), 0.2 * 3.0), ((1, 2), 0.3 * 3.0), ((0, 1), 0.0)):
         u, _, beta_x, _ = pulled(F, kappa, symmetric({pair: 1.0}, 3))
         assert float(u[0, 1] / beta_x[0, 1]) == pytest.approx(force)
@@ -286,7 +286,7 @@ def test_a_drop_above_a_pool_feels_its_own_tension_only_and_the_pool_stays_flat(
     drop, pool = ellipse(32, (15.7, 21.4), 6.0, 6.0), np.zeros((32, 32))
     pool[:9], pool[9] = 1.0, 0.4
     F = nested(drop, drop + pool)  # the drop is phase 0, the pool phase 1, the air phase 2
-    kappa = curvature(F)
+    kappa = curvature_of(F)
     u, v, beta_x, beta_y = pulled(F, kappa, symmetric({(0, 2): 2.0, (1, 2): 5.0}, 3))
     assert float(v[:12].abs().max()) == 0.0
     scale = float(u.abs().max())
@@ -297,7 +297,7 @@ def test_a_drop_above_a_pool_feels_its_own_tension_only_and_the_pool_stays_flat(
 def test_no_force_without_tension_nor_through_walls_and_an_open_top() -> None:
     f = ellipse(16, (8.0, 15.0), 5.0, 5.0)
     F = nested(f)
-    kappa, sigma = torch.from_numpy(curvature(F)), symmetric({(0, 1): 1.0}, 2)
+    kappa, sigma = torch.from_numpy(curvature_of(F)), symmetric({(0, 1): 1.0}, 2)
     beta_x, beta_y = torch.zeros(16, 17, dtype=torch.float64), torch.zeros(17, 16, dtype=torch.float64)
     beta_y[-1] = 2.0  # the open top's faces alone conduct
     u, v = torch.zeros_like(beta_x), torch.zeros_like(beta_y)

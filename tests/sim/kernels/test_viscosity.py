@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from sim.kernels import taichi_runtime
+from precond.support import threads as support_threads
 from sim.kernels.viscosity import Outcome, Viscosity
 from sim.scenes.scene import Walls
 
@@ -322,18 +322,18 @@ def fingerprint() -> str:
 
 
 def test_runs_agree_bit_for_bit_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(taichi_runtime, "ONE_THREAD_CELLS", 0)
+    monkeypatch.setattr(support_threads, "ONE_THREAD_CELLS", 0)
     code = (
         "import torch; torch.set_num_threads(1); "
         "from tests.sim.kernels import test_viscosity; print(test_viscosity.fingerprint())"
     )
     alone = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         here = {fingerprint(), fingerprint()}
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
     assert here == {alone.stdout.split()[-1]}
 
 

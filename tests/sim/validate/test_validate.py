@@ -10,8 +10,10 @@ from sim.grid import Grid
 from sim.scenes.reader import load
 from sim.simulation import Simulation
 from sim.validate import __main__ as validate
-from sim.validate.cases import CASES, Check, Result, sampled
+from sim.validate.cases import CASES
+from sim.validate.flow import sampled
 from sim.validate.long_runs import potential_above_rest
+from sim.validate.results import Case, Check, Result
 from tests.scenes import pressure_solver
 
 # Grid, and the largest error of every number: on the grids of the command they are much smaller.
@@ -119,6 +121,6 @@ def test_bad_usage_is_refused_in_one_line(argv: list[str], needle: str, capsys) 
 
 def test_a_missed_number_makes_the_command_fail(monkeypatch, capsys) -> None:
     bad = Result("drop", 16, [Check("jump", 2.0, 1.0, 0.1)])
-    monkeypatch.setitem(validate.CASES, "drop", validate.Case(lambda n, solve: bad, (16,), (16,), "nobody", "nothing"))
+    monkeypatch.setitem(validate.CASES, "drop", Case(lambda n, solve: bad, (16,), (16,), "nobody", "nothing"))
     assert validate.main(["drop"]) == 1
     assert "MISSED" in capsys.readouterr().out

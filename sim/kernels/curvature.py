@@ -1,0 +1,207 @@
+"""Curvature of an interface from the fractions around it, by height functions and, where there are none, by a circle.
+
+F[k] = fraction of the phases 0 to k together (K, ny, nx), K = phases - 1. Popinet 2009: the second difference of the
+heights of three columns of cells along the axis nearer to the normal, else along the other axis, else a circle through
+the PLIC segments around the cell.
+
+Largest error of kappa R on discs with random centres: R/dx = 2: 0.14, 4: 0.061, 8: 0.019, 16: 0.0033, 32: 7.7e-4,
+64: 1.9e-4 (order 2.2 from 8 to 64). The circle replaces Popinet's parabola, whose error was 0.95 at R/dx = 2.
+"""
+
+import taichi as ti
+
+from sim.kernels.plic import TINY, Array3, Mask2, block_of, clamp, normal, offset
+
+ABSENT = 1e30  # curvature of a cell that holds no interface, or one of which nothing can be said
+PURE = 1e-6  # fractions closer than this to 0 or 1 end a column; wisps left by the transport are not interfaces
+REACH = 5  # cells that a column may extend each way; slope 1, half a cell of bend and two mixed cells need 4
+RIPPLE = 0.01  # rise of the fraction along a column, beyond which the interface is folded and has no height
+FIT = 2  # cells each way from which the circle takes its points; with 1 its error is 30%, with 2 it is 3%
+
+
+@ti.func
+def is_wall(solid: ti.template(), cell: ti.template()) -> bool:
+    """Whether the cell is solid or lies outside of the domain."""
+    wall = True
+    if cell[0] >= 0 and cell[1] >= 0 and cell[0] < solid.shape[0] and cell[1] < solid.shape[1]:
+        wall = solid[cell] != 0
+    return wall
+
+
+@ti.func
+def is_mixed(c: ti.f64) -> bool:
+    """Whether a fraction is neither 0 nor 1."""
+    return c > PURE and c < 1.0 - PURE
+
+
+@ti.func
+def is_opposite(a: ti.f64, b: ti.f64) -> bool:
+    """Whether one of two fractions is pure 1 and the other pure 0."""
+    return (a >= 1.0 - PURE and b <= PURE) or (b >= 1.0 - PURE and a <= PURE)
+
+
+@ti.func
+def normal_at(F: ti.template(), k: ti.i32, cell: ti.template()):
+    """(n_x, n_y) of fraction k, out of it, |n_x| + |n_y| = 1."""
+    return normal(block_of(F, k, k, cell[0], cell[1]))
+
+
+@ti.func
+def segment(n_x: ti.f64, n_y: ti.f64, alpha: ti.f64):
+    """(x, y, length): middle and length of the line n . x = alpha inside the unit cell with centre 0."""
+    m_x, m_y = ti.abs(n_x), ti.abs(n_y)
+    minor, major = ti.min(m_x, m_y), ti.max(m_x, m_y)
+    a = alpha + 0.5 * (m_x + m_y)  # seen from the corner that the line meets first
+    low, high = 0.0, 1.0  # its extent along the axis of the minor component
+    if minor > TINY:
+        low, high = ti.max(0.0, (a - major) / minor), ti.min(1.0, a / minor)
+    along = 0.5 * (low + high)
+    across = (a - minor * along) / major
+    x, y = along, across
+    if m_x > m_y:
+        x, y = across, along
+    x = x - 0.5 if n_x >= 0.0 else 0.5 - x
+    y = y - 0.5 if n_y >= 0.0 else 0.5 - y
+    return ti.Vector([x, y, (high - low) * ti.sqrt(1.0 + (minor / major) ** 2)])
+
+
+@ti.func
+def height(F: ti.template(), solid: ti.template(), k: ti.i32, start: ti.template(), out: ti.template()):
+    """(height [cells] above the middle of `start` along the step `out`, 1 if it was found, 2 if up to a wall, else 0).
+
+    The column grows both ways until it is pure: empty outwards, full inwards, or until it meets a wall.
+    """
+    h, found = F[k, start[0], start[1]] - 0.5, 1.0
+    for way in range(2):  # outwards, then inwards, where full and empty change their parts
+        sign = 1 - 2 * way
+        cell = start
+        c = F[k, cell[0], cell[1]]
+        rest = c if way == 0 else 1.0 - c  # vanishes where the column ends
+        steps = 0
+        while rest > PURE and found > 0.0:
+            cell += sign * out
+            if is_wall(solid, cell):
+                found = 2.0
+                rest = 0.0
+            else:
+                c = F[k, cell[0], cell[1]]
+                further = c if way == 0 else 1.0 - c
+                if steps == REACH or further > rest + RIPPLE:
+                    found = 0.0
+                h += sign * further
+                rest = further
+                steps += 1
+    return ti.Vector([h, found])
+
+
+@ti.func
+def from_heights(F: ti.template(), solid: ti.template(), k: ti.i32, cell: ti.template(), out: ti.template()) -> ti.f64:
+    """kappa dx = -h'' / (1 + h'^2)^(3/2) of the heights along `out` of the cell's column and the two beside it.
+
+    Beside a wall the column is its own mirror image: the interface meets walls at a right angle. Where some of the
+    columns end at a wall and others before (the foot of a drop) the interface is no graph; where all do, it is a film.
+    """
+    slope, bend, found, ends = 0.0, 0.0, 1.0, 0
+    for side in range(-1, 2):
+        if found > 0.0:
+            start = cell + side * ti.Vector([out[1], out[0]])
+            if is_wall(solid, start):
+                start = cell
+            column = height(F, solid, k, start, out)
+            slope += 0.5 * side * column[0]
+            bend += (1 - 3 * (1 - side * side)) * column[0]
+            found = column[1]
+            ends += 1 if found == 2.0 else 0
+    value = ABSENT
+    if found > 0.0 and (ends == 0 or ends == 3):
+        value = -bend / (1.0 + slope * slope) ** 1.5
+    return value
+
+
+@ti.func
+def add_point(A: ti.template(), r: ti.template(), t: ti.f64, n: ti.f64, weight: ti.f64):
+    """Add the point (t, n) to the normal equations A (a, b, c) = r of n = a + b t + c (t^2 + n^2)."""
+    row = ti.Vector([1.0, t, t * t + n * n])
+    A += weight * row.outer_product(row)
+    r += weight * n * row
+
+
+@ti.func
+def from_circle(F: ti.template(), solid: ti.template(), k: ti.i32, cell: ti.template(), n: ti.template()) -> ti.f64:
+    """kappa dx of the least-squares circle or line n = a + b t + c (t^2 + n^2), in the frame of the normal n and the
+    tangent t, through the segments around the cell: kappa = -2 c / sqrt(1 + b^2 - 4 a c).
+
+    Its points are the middles of PLIC segments and of faces between full and empty cells, weighted by length.
+    """
+    size = ti.sqrt(n[0] * n[0] + n[1] * n[1])
+    n_x, n_y = n[0] / size, n[1] / size
+    A = ti.Matrix.zero(ti.f64, 3, 3)
+    r = ti.Vector.zero(ti.f64, 3)
+    for dj in range(-FIT, FIT + 1):
+        for di in range(-FIT, FIT + 1):
+            other = cell + ti.Vector([dj, di])
+            if not is_wall(solid, other):
+                c = F[k, other[0], other[1]]
+                if is_mixed(c):
+                    m = normal_at(F, k, other)
+                    if m[0] * n_x + m[1] * n_y > 0.0:  # not the far side of a film
+                        s = segment(m[0], m[1], offset(m[0], m[1], c))
+                        x, y = di + s[0], dj + s[1]
+                        add_point(A, r, n_x * y - n_y * x, n_x * x + n_y * y, s[2])
+                else:
+                    for axis in range(2):
+                        beyond = other + ti.Vector([axis, 1 - axis])
+                        if not is_wall(solid, beyond):
+                            d = F[k, beyond[0], beyond[1]]
+                            outwards = (c - d) * (n_y if axis == 1 else n_x)
+                            if is_opposite(c, d) and outwards > 0.0:
+                                x, y = di + 0.5 * (1 - axis), dj + 0.5 * axis
+                                add_point(A, r, n_x * y - n_y * x, n_x * x + n_y * y, 1.0)
+    value = ABSENT
+    determinant = A.determinant()
+    if determinant > 1e-3 * A[0, 0] * A[1, 1] * A[2, 2]:  # three places at least
+        a_b_c = A.inverse() @ r
+        root = 1.0 + a_b_c[1] * a_b_c[1] - 4.0 * a_b_c[0] * a_b_c[2]
+        if root > 0.0:
+            value = -2.0 * a_b_c[2] / ti.sqrt(root)
+    return value
+
+
+@ti.kernel
+def from_fractions(serial: ti.template(), F: Array3, solid: Mask2, kappa: Array3, dx: ti.f64):
+    """kappa (K, ny, nx) [1/m] of every fraction in its interfacial cells, ABSENT elsewhere; 1/R in a disc of F = 1.
+
+    A cell is interfacial when it is mixed, or pure beside a cell that is pure the other way. |kappa| <= 1 / dx: nothing
+    smaller than a disc of one cell's radius is resolved. ABSENT remains where fewer than three places of the interface
+    are near, as in a wisp. Popinet 2009, section 5.
+    """
+    ti.loop_config(serialize=serial)
+    for j in range(F.shape[1]):
+        for i in range(F.shape[2]):
+            for k in range(F.shape[0]):
+                c = F[k, j, i]
+                interfacial = is_mixed(c)
+                if not interfacial:
+                    south, north = clamp(j - 1, F.shape[1]), clamp(j + 1, F.shape[1])
+                    west, east = clamp(i - 1, F.shape[2]), clamp(i + 1, F.shape[2])
+                    interfacial = (
+                        is_opposite(c, F[k, j, west])
+                        or is_opposite(c, F[k, j, east])
+                        or is_opposite(c, F[k, south, i])
+                        or is_opposite(c, F[k, north, i])
+                    )
+                value = ABSENT
+                if interfacial and solid[j, i] == 0:
+                    cell = ti.Vector([j, i])
+                    n = normal_at(F, k, cell)
+                    axis = 0 if ti.abs(n[0]) > ti.abs(n[1]) else 1
+                    for _ in range(2):
+                        if value == ABSENT:
+                            sign = 1 if n[axis] > 0.0 else -1
+                            value = from_heights(F, solid, k, cell, sign * ti.Vector([axis, 1 - axis]))
+                            axis = 1 - axis
+                    if value == ABSENT:
+                        value = from_circle(F, solid, k, cell, n)
+                    if value != ABSENT:
+                        value = ti.min(ti.max(value, -1.0), 1.0) / dx
+                kappa[k, j, i] = value
