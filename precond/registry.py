@@ -1,26 +1,4 @@
-"""The names of all preconditioners: for the panel, the command line, the benchmark, and your own.
-
-A preconditioner is a small class with two verbs:
-
-    setup(system)   before every solve: system is a PoissonSystem on the solver's device. One instance only ever sees
-                    one grid shape; refresh buffers in place after the first call. May run a network; set the attribute
-                    inference_ms [ms] to the part of the time that the network took.
-    apply(r, out)   every iteration: write M r into out. Both (ny, nx), float64, contiguous, on the device. M must be
-                    linear, symmetric and positive definite on the vectors that are mean-free in every closed region;
-                    its scale is free, and what it writes into solids and constants of closed regions is projected away.
-
-Set `flexible = True` on the class if M is not quite linear, or changes between iterations (an inner iteration, a
-network that normalises its input): the solver then uses flexible conjugate gradients. It must still be near to one
-symmetric positive definite map.
-
-More are optional: observe(iterations) is called after every solve, renew() asks to run networks in the next setup,
-forget() to start it from nothing, as on a first frame. A method that remembers something from one solve to the next
-gives it out by memory() and takes it back by recall(arrays): see remembered.py.
-
-Set `capturable = True` on the class if apply neither waits for the device nor allocates outside torch, so that a GPU
-may replay it from a CUDA graph. Set `recordable = True` too if the same holds for setup, which then must write into the
-tensors of its first call and depend on nothing else but the system: it is recorded anew when walls have changed.
-"""
+"""The names of all preconditioners: for the panel, the command line, the benchmark, and your own."""
 
 from __future__ import annotations
 
@@ -29,9 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Protocol
-
-import torch
+from typing import Any
 
 from .classical import amg, amgx
 from .classical.dct import Dct
@@ -48,15 +24,8 @@ from .htp import method as htp
 from .htp.hierarchy import Hierarchy, Polynomials
 from .htp_paper import method as htp_paper
 from .npo import method as npo
+from .preconditioner import Preconditioner, adapted, has_verbs
 from .spai import method as spai
-from .system import PoissonSystem
-
-
-class Preconditioner(Protocol):
-    """What PCG asks of M; see the module's text."""
-
-    def setup(self, system: PoissonSystem) -> None: ...
-    def apply(self, r: torch.Tensor, out: torch.Tensor) -> None: ...
 
 
 def _always() -> str | None:
@@ -137,13 +106,13 @@ def register(name: str, factory: Callable[..., Any]) -> None:
 
 
 def checked(name: str, made: Any) -> Preconditioner:
-    """What the factory of that name made, if it has both verbs, else TypeError."""
+    """What the factory of that name made, as a Preconditioner. TypeError unless it has both verbs."""
     _demand_verbs(made, f"The factory of {name!r} made {made!r}")
-    return made
+    return adapted(made)
 
 
 def _demand_verbs(thing: object, what: str) -> None:
-    if not all(callable(getattr(thing, verb, None)) for verb in ("setup", "apply")):
+    if not has_verbs(thing):
         raise TypeError(f"{what}, which lacks setup(system) or apply(r, out); give it both.")
 
 

@@ -1,4 +1,4 @@
-"""The face of the library: one solver, one named preconditioner, and what happens when it fails."""
+"""Public solver API: one named preconditioner, and fallbacks for the solves in which it fails."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import torch
 
 from . import registry
 from .device import cuda_graph
-from .device.timer import Clock
+from .device.timer import StageTimer
 from .pcg import PCG, Outcome
-from .registry import Preconditioner
+from .preconditioner import Preconditioner
 from .status import Status
 from .support import argument_checks
-from .support.threads import suited
+from .support.threads import limited_threads
 from .system import PoissonSystem
+from .torch_loop import TorchLoop
 
 ZERO = 1e-14  # a projected right-hand side below this fraction of b is rounding of a b that balances nothing
 UPDATES = ("auto", "plain", "flexible")
@@ -26,7 +27,7 @@ REPLACEABLE = (Status.INDEFINITE, Status.NOT_FINITE, Status.STAGNATED)  # anothe
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solve brought.
+    """Result of a solve.
 
     x: (ny, nx) float64 on b's device, mean-free in every closed region, 0 in solids.
     status, iterations, residual, history: of this x. residual = ||P b - A x|| / ||P b||, recomputed in float64
@@ -80,14 +81,14 @@ class Solver:
         entry = registry.entry(name)
         if weights is not None and not entry.takes_weights:
             raise ValueError(f"weights is {weights!r} but {name!r} has none; leave weights out.")
-        self.name, self.weights, self.acting, self.notice = name, weights, name, ""
+        self.name, self.weights, self.effective_method, self.notice = name, weights, name, ""
         for method in (name, *fallback):
             reason = registry.why_unavailable(method)
             if reason is None or (method == name and weights is not None):
                 continue
             if method != name or entry.stand_in is None:
                 raise ValueError(f"The preconditioner {method!r} is not available: {reason}")
-            self.acting, self.notice = entry.stand_in, f"{entry.stand_in!r} stands in for {name!r}: {reason}"
+            self.effective_method, self.notice = entry.stand_in, f"{entry.stand_in!r} stands in for {name!r}: {reason}"
         self.update = argument_checks.choice(update, "update", UPDATES)
         for method in (name, *fallback):
             if update == "plain" and registry.entry(method).only_flexible:
@@ -105,12 +106,12 @@ class Solver:
         atol: float = 0.0,
         max_iterations: int = 5000,
         x0: torch.Tensor | np.ndarray | None = None,
-        give_up: Callable[[], bool] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> Solution:
         """Solve A x = P b until ||P b - A x|| <= max(rtol ||P b||, atol), with M from the system's present tensors.
 
         b: (ny, nx) [1/s], ignored in solids.  x0: (ny, nx), a guess; ignored if not finite or no better than 0.
-        give_up: asked while iterating; True ends the solve with ITERATION_LIMIT, so that a program can close at once.
+        should_stop: asked while iterating; True ends the solve with ITERATION_LIMIT, for a program that closes.
         Numerical trouble is reported in .status and never raised. Raises ValueError for wrong shapes and tolerances,
         TypeError for wrong types. The system may differ in shape from the last one: buffers are then made anew.
         """
@@ -121,8 +122,8 @@ class Solver:
         b_field = argument_checks.field(b, "b", system.shape)
         guess = None if x0 is None else argument_checks.field(x0, "x0", system.shape)
 
-        with suited(self.device, system.solid.numel()):
-            return self._solve(system, b_field, guess, rtol, atol, limit, give_up)
+        with limited_threads(self.device, system.solid.numel()):
+            return self._solve(system, b_field, guess, rtol, atol, limit, should_stop)
 
     def _solve(
         self,
@@ -132,14 +133,14 @@ class Solver:
         rtol: float,
         atol: float,
         limit: int,
-        give_up: Callable[[], bool] | None,
+        should_stop: Callable[[], bool] | None,
     ) -> Solution:
         """`solve` with checked arguments."""
-        clock = Clock(self.device)
+        clock = StageTimer(self.device)
         local = self._refresh(system)
         field = torch.where(local.solid, 0.0, b_field.to(self.device))
         largest = float(field.abs().max())
-        if not math.isfinite(largest) or not self._operator_is_finite():
+        if not math.isfinite(largest) or not self._pcg.loop.load(local):
             clock.lap("setup")
             return self._without_iterating(Status.NOT_FINITE, torch.zeros_like(b_field), math.nan, math.nan, clock)
         # A power of two: exact, and keeps every square away from under- and overflow.
@@ -157,15 +158,14 @@ class Solver:
 
         attempts: list[tuple[str, Status, int]] = []
         best: tuple[str, Outcome] | None = None
-        for name in (self.acting, *self.fallback):
+        for name in (self.effective_method, *self.fallback):
             M = self._set_up(name, local)
             clock.lap("setup")
-            clock.set_apart(float(getattr(M, "inference_ms", 0.0)))
-            flexible = bool(getattr(M, "flexible", False)) if self.update == "auto" else self.update == "flexible"
-            outcome = self._pcg.solve(M, project, projected, start, tolerance, limit, give_up, flexible)
+            clock.set_apart(M.inference_ms)
+            flexible = M.flexible if self.update == "auto" else self.update == "flexible"
+            outcome = self._pcg.solve(M, project, projected, start, tolerance, limit, should_stop, flexible)
             clock.lap("solve")
-            if hasattr(M, "observe"):
-                M.observe(outcome.iterations)
+            M.observe(outcome.iterations)
             attempts.append((name, outcome.status, outcome.iterations))
             if best is None or outcome.status == Status.CONVERGED or outcome.residual < best[1].residual:
                 best = (name, outcome)
@@ -190,78 +190,71 @@ class Solver:
     def apply(self, r: torch.Tensor | np.ndarray) -> torch.Tensor:
         """z = P M P r as PCG uses it, float64, (ny, nx), on r's device; M is set up from the last system given."""
         field = argument_checks.field(r, "r", self._system.shape)
-        with suited(self.device, field.numel()):
+        with limited_threads(self.device, field.numel()):
             local = self._refresh(self._system)
-            M = self._set_up(self.acting, local)
+            M = self._set_up(self.effective_method, local)
             clean = local.project(field.to(self.device))
             out = torch.zeros_like(clean)
             M.apply(clean, out)
             return local.project(out).to(field.device)
 
     @property
-    def preconditioner(self) -> Preconditioner | None:
+    def preconditioner(self) -> object | None:
         """M as it was last set up, to look at; None before the first solve."""
-        return self._methods.get(self.acting)
+        M = self._methods.get(self.effective_method)
+        return None if M is None else M.wrapped
 
     def renew(self) -> None:
         """Let learned methods run their networks in the next setup, so that what follows depends on it alone."""
         for M in self._methods.values():
-            if hasattr(M, "renew"):
-                M.renew()
+            M.renew()
 
     def memory(self) -> dict[str, np.ndarray]:
         """What the preconditioner remembers between solves, as arrays for `recall`; most remember nothing."""
-        M = self._methods.get(self.acting)
-        return dict(M.memory()) if M is not None and hasattr(M, "memory") else {}
+        M = self._methods.get(self.effective_method)
+        return {} if M is None else M.memory()
 
     def recall(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Go on as the solver whose `memory` this is; before the first solve. What does not fit is ignored."""
-        M = self._method(self.acting)
-        if hasattr(M, "recall"):
-            M.recall(arrays)
+        self._method(self.effective_method).recall(arrays)
 
     def forget(self) -> None:
         """Let every preconditioner start its next setup from nothing, as on a first frame: for honest cold timings."""
         for M in self._methods.values():
-            if hasattr(M, "forget"):
-                M.forget()
+            M.forget()
 
     def _allocate(self, system: PoissonSystem) -> None:
         self._local = PoissonSystem.empty(*system.shape, device=self.device)
-        self._pcg = PCG(*system.shape, self.device)
+        self._pcg = PCG(TorchLoop(*system.shape, self.device))
         self._methods: dict[str, Preconditioner] = {}
-        self._setups: dict[str, cuda_graph.Repeated] = {}
+        self._setups: dict[str, cuda_graph.GraphCache] = {}
 
     def _refresh(self, system: PoissonSystem) -> PoissonSystem:
-        """The system's present values on the solver's device, in the operator PCG iterates with."""
+        """The system's present values on the solver's device."""
         if system.shape != self._local.shape:
             self._allocate(system)
         self._system = system
         self._local.copy_from(system)
-        self._pcg.A.load(self._local.beta_x, self._local.beta_y)
         return self._local
-
-    def _operator_is_finite(self) -> bool:
-        return math.isfinite(float(self._pcg.A.diagonal.sum()))
 
     def _method(self, name: str) -> Preconditioner:
         if name not in self._methods:
             entry = registry.entry(name)
             made = entry.factory(weights=self.weights) if entry.takes_weights else entry.factory()
-            self._methods[name], self._setups[name] = registry.checked(name, made), cuda_graph.Repeated()
+            self._methods[name], self._setups[name] = registry.checked(name, made), cuda_graph.GraphCache()
         return self._methods[name]
 
     def _set_up(self, name: str, local: PoissonSystem) -> Preconditioner:
         """M, set up for the system; on CUDA from a graph, where the method allows that, until walls change."""
         M = self._method(name)
-        if getattr(M, "recordable", False) and cuda_graph.possible(self.device):
+        if M.recordable and cuda_graph.possible(self.device):
             self._setups[name](lambda: M.setup(local), self.device, local.topology, local.open_top)
         else:
             M.setup(local)
         return M
 
     def _without_iterating(
-        self, status: Status, x: torch.Tensor, residual: float, incompatibility: float, clock: Clock
+        self, status: Status, x: torch.Tensor, residual: float, incompatibility: float, clock: StageTimer
     ) -> Solution:
         attempts = ((self.name, status, 0),)
         times = (clock.setup_ms, clock.inference_ms, clock.solve_ms)

@@ -12,17 +12,8 @@ from pathlib import Path
 
 import torch
 
-from precond.support.command_line import (
-    Parser,
-    Refusal,
-    aligned,
-    check_outputs,
-    exit_code,
-    joined,
-    path_of,
-    whole,
-    write_json,
-)
+from precond.support.command_line import Parser, Refusal, aligned, check_outputs, exit_code, joined, path_of, whole
+from precond.support.files import write_json
 from precond.support.provenance import commit, machine
 from precond.system import PoissonSystem
 from sim.frame import Solution

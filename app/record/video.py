@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from precond.support.command_line import temporary_beside
-from precond.support.priority import lower_own_priority
+from precond.support.files import temporary_beside
+from precond.support.threads import lower_own_priority
 
 RATE = 60  # frames per second of the video
 WAITING = 8  # frames between the window and the encoder: 30 MB at 1280x720

@@ -12,20 +12,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.compare.race import PANE_INPUTS, Race
-from app.session.grid_presets import ENOUGH, FirstChoice, grid_of
+from app.session.grid_presets import ENOUGH, AutomaticGrid, with_rows
 from app.session.journal import BUSY
 from app.session.session import FRAME_DT, Session
 from app.session.snapshot import Snapshot
-from app.solving.switchable_solver import Cancelled, Choice, PressureSolve
+from app.solving.choice import Choice
+from app.solving.switchable_solver import Cancelled, SwitchableSolver
 from app.worker.notifications import Notice, Notices
-from precond.support.priority import lower_own_priority
+from precond.support.threads import lower_own_priority
 from sim.frame import Frame
 
 NICENESS = 10  # a tenth of the window's weight: with every core busy solving, the window still gets its share
 
 
 @dataclass(frozen=True)
-class Comparing:
+class ComparisonChoice:
     """What the user has chosen to see side by side."""
 
     mode: str = "off"  # or "shadow": one fluid, its systems solved by all;  "race": a fluid for each
@@ -38,7 +39,7 @@ class Worker(threading.Thread):
     Everything else may be called from the window's thread and returns at once.
     """
 
-    def __init__(self, open_session: Callable[[], Session], solve: PressureSolve, paused: bool = False) -> None:
+    def __init__(self, open_session: Callable[[], Session], solve: SwitchableSolver, paused: bool = False) -> None:
         super().__init__(name="simulation", daemon=True)
         self._open_session, self._solve = open_session, solve
         self._commands: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
@@ -47,16 +48,16 @@ class Worker(threading.Thread):
         self._session: Session | None = None
         self._refresh = False
         self._race: Race | None = None
-        self._compares = Comparing()
+        self._compares = ComparisonChoice()
         self._serial = 0  # of the snapshots of races
         self._said = ""  # about a method that stands in
         self.paused = paused
-        self.comparing = Comparing()  # replaced from the window's thread, see `compare`
+        self.comparing = ComparisonChoice()  # replaced from the window's thread, see `compare`
         self.snapshot: Snapshot | None = None
         self.on_news: Callable[[], None] = nothing  # called on this thread when there is another snapshot
         self.notices = Notices()
         self.notice: Notice | None = None  # the newest that is to be shown on the fluid
-        self.first_choice: FirstChoice | None = None  # of the grid, until it has been made
+        self.automatic_grid: AutomaticGrid | None = None  # of the grid, until it has been made
         self.rows = 0  # of the grid that scenes are opened with; 0: their own
         self.broken = ""  # why there is no simulation, one sentence
 
@@ -70,16 +71,16 @@ class Worker(threading.Thread):
     def choose(self, choice: Choice) -> None:
         """Another preconditioner or tolerance, from the next pressure solve on, even within a frame."""
         if self._session is not None and self._session.replaying:
-            self.say(BUSY)
+            self.notify(BUSY)
             return
         self._solve.choice = choice
         self._refresh = True
         self._wake.set()
 
-    def compare(self, comparing: Comparing) -> None:
+    def compare(self, comparing: ComparisonChoice) -> None:
         """Shows other methods beside the one that the fluid follows, before its next frame."""
         if comparing.mode == "race" and self._session is not None and self._session.replaying:
-            self.say(BUSY)
+            self.notify(BUSY)
             return
         self.comparing = comparing
         self._wake.set()
@@ -112,17 +113,17 @@ class Worker(threading.Thread):
         if self.is_alive():
             self.join(timeout)
 
-    def say(self, text: object) -> None:
+    def notify(self, text: object) -> None:
         """Shows the user a sentence."""
         self.notice = self.notices.add(text)
 
     def set_grid(self, grid: tuple[int, int]) -> None:
         """Starts the scene again at this size, and says so."""
-        self.first_choice = None
+        self.automatic_grid = None
 
         def start_again(session: Session) -> None:
             session.set_grid(grid)
-            self.say(f"started again at {grid[0]} x {grid[1]} cells")
+            self.notify(f"started again at {grid[0]} x {grid[1]} cells")
 
         self.submit(start_again)
 
@@ -142,7 +143,7 @@ class Worker(threading.Thread):
             return
         due = time.perf_counter()
         while not self._closing.is_set():
-            self._obey()
+            self._handle()
             if self.paused and self._single_steps == 0:
                 self._wake.wait(1.0)
                 self._wake.clear()
@@ -153,7 +154,7 @@ class Worker(threading.Thread):
             due = max(due + pace, time.perf_counter() - pace)  # never faster than real time, never catching up
             self._rest(due)
 
-    def _obey(self) -> None:
+    def _handle(self) -> None:
         """Carries out the commands waiting; a failing one becomes a notice."""
         session, done = self._session, False
         assert session is not None
@@ -167,7 +168,7 @@ class Worker(threading.Thread):
             try:
                 self._carry_out(session, action, arguments)
             except Exception as error:
-                self.say(error)
+                self.notify(error)
                 log_unexpected(error)
         if self.comparing is not self._compares:
             done = True
@@ -198,8 +199,8 @@ class Worker(threading.Thread):
         except Cancelled:
             pass
         except (ValueError, RuntimeError, MemoryError) as error:
-            self.say(f"the race cannot start: {error}")
-            comparing = self.comparing = Comparing("off", comparing.methods)
+            self.notify(f"the race cannot start: {error}")
+            comparing = self.comparing = ComparisonChoice("off", comparing.methods)
         self._compares = comparing
 
     def _publish(self, session: Session) -> None:
@@ -219,7 +220,7 @@ class Worker(threading.Thread):
             return
         except Exception as error:
             self.paused, self._single_steps = True, 0
-            self.say(error)
+            self.notify(error)
             log_unexpected(error)
 
     def _advance(self) -> None:
@@ -240,7 +241,7 @@ class Worker(threading.Thread):
             return
         except Exception as error:
             self.paused, self._single_steps = True, 0
-            self.say(f"{error} - paused, press R to start again")
+            self.notify(f"{error} - paused, press R to start again")
             log_unexpected(error)
             return
         if self.snapshot is not None and self.snapshot.fallback:
@@ -249,44 +250,44 @@ class Worker(threading.Thread):
         if self._solve.notice != self._said:
             self._said = self._solve.notice
             if self._said:
-                self.say(self._said)
+                self.notify(self._said)
         for text in frame.stats.notices:
-            self.say(text)
+            self.notify(text)
         if self._solve.failure:
-            self.say(self._solve.failure)
+            self.notify(self._solve.failure)
             self._solve.failure = ""
         self._report_on_files(session)
 
     def _choose_grid(self, session: Session, frame: Frame, seconds: float) -> None:
         """Changes to a coarser grid where this machine does not keep up with the first one."""
-        first = self.first_choice
+        first = self.automatic_grid
         if first is None or self._compares.mode != "off":
             return
         scene, (ny, nx) = session.simulation.scene, session.simulation.grid.shape
         preset = first.watch(scene, (ny, nx), len(frame.stats.solutions), seconds)
         if preset is not None:
-            rows, columns = grid_of(scene, preset.rows)
+            rows, columns = with_rows(scene, preset.rows)
             session.set_grid((rows, columns))
             self.rows = rows
             if first.with_tolerance:
                 self._solve.choice = replace(self._solve.choice, tol=preset.tol)
             self._publish(session)
-            self.say(
+            self.notify(
                 f"this machine makes {first.rate:.0f} steps/s at {ny} x {nx} cells: {rows} x {columns} were chosen to "
                 f"hold {ENOUGH:.0f}; change it under Scene"
             )
         if first.done:
-            self.first_choice = None
+            self.automatic_grid = None
 
     def _report_on_files(self, session: Session) -> None:
         """Says that a log cannot go on; pauses at the end of a replay."""
         if session.log is not None and session.log.error:
-            self.say(session.log.error)
+            self.notify(session.log.error)
             session.log.error = ""
         if session.replay is not None and session.frames == session.replay.frames:
             self.paused, self._single_steps = True, 0
             verdict = session.replay.verdict()
-            self.say(f"the replay has ended, press Space to go on from here{verdict and f'; {verdict}'}")
+            self.notify(f"the replay has ended, press Space to go on from here{verdict and f'; {verdict}'}")
 
     def _rest(self, due: float) -> None:
         """Waits until `due`, unless there is something to do."""
@@ -295,7 +296,7 @@ class Worker(threading.Thread):
                 self._wake.clear()
                 if self._commands.empty():
                     continue
-                self._obey()
+                self._handle()
 
 
 def nothing() -> None:

@@ -1,13 +1,16 @@
-"""`python -m precond.bench`: reads the command line, measures, prints the table and writes what was asked for."""
+"""`python -m precond.bench`: reads the command line, measures, prints the table, writes --json and --plot."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from ..support.command_line import RUN_TIME, Refusal, exit_code, write_json
+from ..support.command_line import RUN_TIME, Refusal, exit_code
+from ..support.files import write_json
 from ..support.provenance import commit, machine
 from . import canonical, generalisation, htp_paper_protocol, recorded_suites, report, runner, suites
 from .options import Options, options
@@ -27,12 +30,32 @@ WITHOUT_CURVES = ("generalisation",)  # a map of a thousand solves, nobody looks
 def work(given: Sequence[str]) -> int:
     """`main` without its errors."""
     chosen = options(given)
+    if chosen.measured is not None:
+        save(chosen, read(chosen.measured))
+        return 0
     if chosen.suite == "trust":
         return trust(chosen)
     results = measure(chosen, given)
     show(results)
     save(chosen, results)
     return 0
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The results that an earlier --json wrote. Raises Refusal."""
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        drawable = {"kind", "method", "cells", "iterations_mean", "total_ms", "failures", "frames"}
+        drawable |= {f"{stage}_ms" for stage in ("setup", "inference", "solve")}
+        if not (results["rows"] and all(drawable <= row.keys() for row in results["rows"]) and results["rtol"] > 0):
+            raise KeyError
+    except (OSError, ValueError) as error:
+        raise Refusal(f"--from {str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except (KeyError, TypeError, AttributeError):
+        raise Refusal(
+            f"--from {str(path)!r} holds no results of precond.bench: give a file that --json wrote"
+        ) from None
+    return results
 
 
 def measure(chosen: Options, given: Sequence[str]) -> dict[str, Any]:

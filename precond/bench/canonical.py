@@ -16,12 +16,14 @@ import numpy as np
 import torch
 
 from .. import registry
-from ..device.timer import Clock
+from ..device.timer import StageTimer
 from ..pcg import PCG
+from ..preconditioner import Preconditioner
 from ..status import Status
 from ..stencil import Stencil
-from ..support.threads import suited
+from ..support.threads import limited_threads
 from ..system import PoissonSystem
+from ..torch_loop import TorchLoop
 from .runner import Case, Group, Run, contest
 
 N, ALPHA, TAU = 32, 2.0, 3.0
@@ -68,7 +70,7 @@ class GroundedStencil(Stencil):
         self.diagonal.add_(self.ground)
 
 
-class Ilu:
+class Ilu(Preconditioner):
     """SciPy's incomplete LU with its default fill, the one method of the table that is nearly a direct solver."""
 
     flexible = True  # thresholds drop entries of L and U apart, so M is not symmetric
@@ -118,7 +120,7 @@ def groups(
     return [(grounded, on_ground), (opened, lambda: contest(methods, opened, rtol, device, cap, weights))]
 
 
-def mean_iterations(M: Any, frames: int, seed: int, device: torch.device) -> float:
+def mean_iterations(M: Preconditioner, frames: int, seed: int, device: torch.device) -> float:
     """Of flexible conjugate gradients with this M on the published box, a failure counting as the cap; for training."""
     system = Grounded(N, N, device)
     fields = [torch.from_numpy(random_field((N, N), np.random.default_rng(seed + k))).to(device) for k in range(frames)]
@@ -136,32 +138,33 @@ def said(rows: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _made(name: str, system: Grounded, weights: str | None) -> Any:
+def _made(name: str, system: Grounded, weights: str | None) -> Preconditioner:
     entry = registry.entry(STAND_INS.get(name, name))
-    M = entry.factory(weights=weights) if weights and entry.takes_weights else entry.factory()
+    made = entry.factory(weights=weights) if weights and entry.takes_weights else entry.factory()
+    M = registry.checked(name, made)
     M.setup(system)
     if isinstance(getattr(M, "A", None), Stencil):
-        M.A = GroundedStencil(system)
+        M.A = GroundedStencil(system)  # type: ignore[attr-defined]
     return M
 
 
-def _solved(M: Any, group: Group, rtol: float, cap: int, flexible: bool) -> list[Run]:
+def _solved(M: Preconditioner, group: Group, rtol: float, cap: int, flexible: bool) -> list[Run]:
     """Every case with this M, after one untimed solve; a failure counts as the cap."""
     first = group.cases[0].assemble()
     assert isinstance(first, Grounded)
-    with suited(first.device, first.solid.numel()):
-        pcg = PCG(*first.shape, first.device)
-        pcg.A = GroundedStencil(first)
+    with limited_threads(first.device, first.solid.numel()):
+        loop = TorchLoop(*first.shape, first.device)
+        loop.A = GroundedStencil(first)
+        pcg = PCG(loop)
         runs: list[Run] = []
         for case in (group.cases[0], *group.cases):
-            clock = Clock(first.device)
+            clock = StageTimer(first.device)
             system = case.assemble()
-            pcg.A.load(system.beta_x, system.beta_y)
-            if hasattr(M, "forget"):
-                M.forget()
+            loop.load(system)
+            M.forget()
             M.setup(system)
             clock.lap("setup")
-            clock.set_apart(float(getattr(M, "inference_ms", 0.0)))
+            clock.set_apart(M.inference_ms)
             outcome = pcg.solve(M, _nothing, case.b.reshape(-1), None, rtol, cap, flexible=flexible)  # type: ignore[arg-type]
             clock.lap("solve")
             iterations = outcome.iterations if outcome.status is Status.CONVERGED else cap

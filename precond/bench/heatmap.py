@@ -1,4 +1,4 @@
-"""Maps of kinds by methods, one for each size: how slow each is beside the fastest, iterations, and what failed."""
+"""Heat maps of kinds by methods, one for each size: time over the fastest method's, iterations, failures."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ..figures.sheet import Sheet
-from .plots import distinct, methods_of, power
+from ..figures.sheet import Row, Sheet, distinct, methods_of, power
 
 DARK, DARKEST = 20.0, (0.0, 0.27, 0.53)  # times the fastest that is the darkest shade, and that shade
 FAILED = "#F4C6C6"
 LEFT, ROW, FRAME = 2.2, 0.19, 0.15  # inches beside the map for the kinds, of a row, around the rows
-
-Row = Mapping[str, Any]
 
 
 def heat_maps(results: Mapping[str, Any]) -> dict[str, Callable[[Mapping[str, Any]], Sheet | None]]:

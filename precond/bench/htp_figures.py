@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from .. import problems, registry
-from ..figures.sheet import FAINT, INK, STYLE, Sheet, label_right, looks
+from ..figures.method_style import on_paper
+from ..figures.sheet import FAINT, INK, STYLE, Sheet, label_right, power
 from ..htp import bases, tile_inspection
 from ..htp.hierarchy import FUNCTIONS
 from ..htp.layout import SIDE, levels
 from ..htp.method import Htp
 from ..htp_paper import method as paper
+from ..preconditioner import Preconditioner
 from ..solver import Solver
 from ..support.command_line import RUN_TIME, Parser, Refusal, check_writable, exit_code
 from ..support.provenance import commit
@@ -270,7 +272,7 @@ def spectrum(about: Mapping[str, Any], methods: Sequence[str], weights: str | No
     """Eigenvalues of M A where neither has a null space, sorted, over the largest."""
     system, _ = problems.frame(*SPECTRUM)
     sheet = Sheet(["all"], "Eigenvalues of M A", about, left=0.85, right=2.3)
-    ax, look, ends = sheet.axes["all"], looks(methods), []
+    ax, look, ends = sheet.axes["all"], on_paper(methods), []
     for name in methods:
         values = eigenvalues(solver_of(name, system, weights), system)
         positive = values[values > 0] / values[-1]
@@ -297,7 +299,7 @@ def eigenvalues(solver: Solver, system: PoissonSystem) -> np.ndarray:
     A = torch.stack([system.apply(unit).view(-1) for unit in units]).numpy()
     solver.apply(units[0])
     M_of = solver.preconditioner  # as it stands: solver.apply would set it up for every column
-    assert M_of is not None
+    assert isinstance(M_of, Preconditioner)
     columns = []
     for unit in units:
         z = torch.zeros_like(unit)
@@ -322,7 +324,7 @@ def convergence(about: Mapping[str, Any], methods: Sequence[str], weights: str |
         curves.append({"method": name, "kind": kind, "cells": cells, "residuals": [1.0, *map(float, history)]})
     sheet = plots.convergence({**about, "rows": curves, "curves": curves, "rtol": RTOL})
     assert sheet is not None
-    sheet.subtitle.set_text(f"{kind}, {cells:,} cells, seed {seed}; dashed: tolerance {plots.power(RTOL)}")
+    sheet.subtitle.set_text(f"{kind}, {cells:,} cells, seed {seed}; dashed: tolerance {power(RTOL)}")
     return sheet
 
 

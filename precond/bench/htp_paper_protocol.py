@@ -10,17 +10,21 @@ residual, printed beside it, stays above what was asked for. Nothing else here r
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
 from .. import problems
-from ..device.timer import Clock
+from ..device.timer import StageTimer
 from ..pcg import PCG, Outcome
-from ..registry import entry
+from ..preconditioner import Preconditioner
+from ..registry import checked, entry
 from ..status import Status
-from ..support.threads import suited
+from ..support.threads import limited_threads
 from ..system import PoissonSystem
+from ..torch_loop import TorchLoop
 from .runner import Case, Group, Run
 
 SIZES = (1024, 2048, 4096, 8192, 16384)
@@ -66,26 +70,50 @@ class Rounded(PoissonSystem):
         return self.stored
 
 
-class RecursivePCG(PCG):
-    """The same iterations, ended by the recursive residual and never checked or restarted."""
+class RecursiveLoop(TorchLoop):
+    """The loop with their operator, whose diagonal is stored apart, and without a test for breakdown."""
 
-    def _iterate(self, residual: float, tolerance: float, limit: int, history: list[float]) -> tuple[Status, float]:
-        self._restart()
-        running = True
-        while running and len(history) < limit:
-            self._run(min(self.chunk, limit - len(history)))
-            fresh = int(self.count) - len(history)
-            history += [math.sqrt(rr) / self.norm for rr in self.rr[:fresh].tolist()]
-            running = bool(self.active)
-        if history and history[-1] <= tolerance:
-            return Status.CONVERGED, self._true_residual()
-        if not all(map(math.isfinite, (float(self.rz), float(self.pq), *history[-1:]))):
-            return Status.NOT_FINITE, math.nan
-        return (Status.ITERATION_LIMIT if running else Status.INDEFINITE), self._true_residual()
+    def load(self, system: PoissonSystem) -> bool:
+        """Faces, then the diagonal as it was rounded."""
+        finite = super().load(system)
+        self.A.diagonal.copy_(system.diagonal().masked_fill(system.solid, 0.0).view(-1))
+        return finite
 
     def _sound(self) -> torch.Tensor:
         """Not asked for there: rounding lifts the null eigenvalue to either side of 0, and their loop goes on."""
         return torch.isfinite(self.pq)
+
+
+class RecursivePCG(PCG):
+    """The same iterations, ended by the recursive residual and never checked or restarted."""
+
+    def solve(  # their rule in place of stopping.StoppingRule
+        self,
+        M: Preconditioner,
+        project: Any,
+        b: torch.Tensor,
+        x0: torch.Tensor | None,
+        tolerance: float,
+        max_iterations: int,
+        should_stop: Callable[[], bool] | None = None,
+        flexible: bool = False,
+    ) -> Outcome:
+        """Iterate from zero until ||r|| <= tolerance ||b||; the residual said is the true one."""
+        loop, history = self.loop, list[float]()
+        loop.begin(M, project, b, flexible)
+        loop.guess(None)
+        loop.restart(tolerance)
+        progress = loop.run(max_iterations, history)
+        while progress.running and len(history) < max_iterations:
+            progress = loop.run(max_iterations - len(history), history)
+        if history and history[-1] <= tolerance:
+            status = Status.CONVERGED
+        elif not progress.finite:
+            status = Status.NOT_FINITE
+        else:
+            status = Status.ITERATION_LIMIT if progress.running else Status.INDEFINITE
+        residual = math.nan if status is Status.NOT_FINITE else loop.true_residual()[0]
+        return Outcome(loop.solution(), status, len(history), residual, np.array(history))
 
 
 def group(cells: int, frames: int, seed: int, device: torch.device) -> Group:
@@ -111,12 +139,12 @@ def contest(methods: tuple[str, ...], frames: Group, device: torch.device, weigh
     """Every method on every frame, in turns; the first frame is solved once untimed."""
     shape = frames.cases[0].b.shape
     runs: dict[str, list[Run]] = {method: [] for method in methods}
-    drivers = {method: RecursivePCG(shape[0], shape[1], device) for method in methods}
+    drivers = {method: RecursivePCG(RecursiveLoop(shape[0], shape[1], device)) for method in methods}
     made = {
-        method: entry(method).factory(**({"weights": weights} if entry(method).takes_weights else {}))
+        method: checked(method, entry(method).factory(**({"weights": weights} if entry(method).takes_weights else {})))
         for method in methods
     }
-    with suited(device, shape.numel()):
+    with limited_threads(device, shape.numel()):
         for k, case in enumerate((frames.cases[0], *frames.cases)):
             for method in methods:
                 run = _run(drivers[method], made[method], case, device)
@@ -125,23 +153,22 @@ def contest(methods: tuple[str, ...], frames: Group, device: torch.device, weigh
     return runs
 
 
-def solved(M: object, frames: Group, device: torch.device, cap: int = CAP) -> list[Run]:
+def solved(M: Preconditioner, frames: Group, device: torch.device, cap: int = CAP) -> list[Run]:
     """One method, made already, on every frame; for training. A failure counts as the cap."""
     shape = frames.cases[0].b.shape
-    with suited(device, shape.numel()):
-        pcg = RecursivePCG(shape[0], shape[1], device)
+    with limited_threads(device, shape.numel()):
+        pcg = RecursivePCG(RecursiveLoop(shape[0], shape[1], device))
         return [_run(pcg, M, case, device, cap) for case in frames.cases]
 
 
-def _run(pcg: RecursivePCG, M: object, case: Case, device: torch.device, cap: int = CAP) -> Run:
-    clock = Clock(device)
+def _run(pcg: RecursivePCG, M: Preconditioner, case: Case, device: torch.device, cap: int = CAP) -> Run:
+    clock = StageTimer(device)
     system = case.assemble()
-    pcg.A.load(system.beta_x, system.beta_y)
-    pcg.A.diagonal.copy_(system.diagonal().masked_fill(system.solid, 0.0).view(-1))
-    M.setup(system)  # type: ignore[attr-defined]
+    pcg.loop.load(system)
+    M.setup(system)
     clock.lap("setup")
-    clock.set_apart(float(getattr(M, "inference_ms", 0.0)))
-    outcome: Outcome = pcg.solve(M, _nothing, case.b.reshape(-1), None, RTOL, cap)  # type: ignore[arg-type]
+    clock.set_apart(M.inference_ms)
+    outcome = pcg.solve(M, _nothing, case.b.reshape(-1), None, RTOL, cap)
     clock.lap("solve")
     stages = (clock.setup_ms, clock.inference_ms, clock.solve_ms)
     iterations = outcome.iterations if outcome.status is Status.CONVERGED else cap

@@ -36,7 +36,10 @@ CAP = 5000
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured. One of: generated frames, the paper's protocol, a recorded sequence, a folder, a suite."""
+    """What is measured. One of: generated frames, the paper's protocol, a recorded sequence, a folder, a suite.
+
+    measured: results of an earlier run, drawn again instead.
+    """
 
     sizes: tuple[int, ...]
     methods: tuple[str, ...]
@@ -56,6 +59,7 @@ class Options:
     solids: bool
     open_top: bool
     cap: int
+    measured: Path | None
 
     @property
     def protocol(self) -> str:
@@ -95,6 +99,9 @@ def parser() -> Parser:
     p.add_argument("--systems", metavar="DIR", help="solve the systems of a folder, recorded or *.mtx, each from zero")
     p.add_argument("--paper", action="store_true", help="the protocol of arXiv 2605.13343, beside what it published")
     p.add_argument("--suite", metavar="NAME", help=f"one of: {', '.join(SUITES)}")
+    p.add_argument(
+        "--from", metavar="FILE", dest="measured", help="measure nothing: draw the results of an earlier --json again"
+    )
     p.add_argument("--plot", metavar="DIR", help="draw convergence, time against size and stages, as PNG and SVG")
     p.add_argument("--json", metavar="FILE", help="write the results for programs")
     return p
@@ -104,7 +111,8 @@ def options(argv: Sequence[str]) -> Options:
     """Checked options. Raises Refusal."""
     given = parser().parse_args(joined(argv))
     sources = [flag for flag, value in (
-        ("--in-loop", given.in_loop), ("--systems", given.systems), ("--paper", given.paper), ("--suite", given.suite)
+        ("--in-loop", given.in_loop), ("--systems", given.systems), ("--paper", given.paper), ("--suite", given.suite),
+        ("--from", given.measured),
     ) if value]  # fmt: skip
     if len(sources) > 1:
         raise Refusal(f"{' and '.join(sources)} exclude each other: give one of them")
@@ -125,6 +133,9 @@ def options(argv: Sequence[str]) -> Options:
     check_outputs({"--json": json})
     if plot is not None and plot.exists() and not plot.is_dir():
         raise Refusal(f"--plot {given.plot!r} is not a folder: give a folder, it is made where missing")
+    measured = path_of(given.measured, "--from", ".json")
+    if measured is not None and (plot is None or json is not None):
+        raise Refusal("--from draws what was measured before: give --plot DIR with it, and no --json")
     systems = path_of(given.systems, "--systems", "")
     if systems is not None and not systems.is_dir():
         raise Refusal(f"--systems {given.systems!r} is not a folder: give one with recorded systems")
@@ -147,6 +158,7 @@ def options(argv: Sequence[str]) -> Options:
         solids=given.solids,
         open_top=given.open_top,
         cap=whole(given.max_iterations, "--max-iterations", 1),
+        measured=measured,
     )
 
 

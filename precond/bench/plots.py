@@ -7,9 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..figures.sheet import FAINT, LEFT, STYLE, Sheet, label_below, label_right, looks, size_axis
-
-Row = Mapping[str, Any]
+from ..figures.method_style import on_paper
+from ..figures.sheet import (
+    FAINT,
+    LEFT,
+    STYLE,
+    Row,
+    Sheet,
+    distinct,
+    label_below,
+    label_right,
+    largest,
+    methods_of,
+    power,
+    size_axis,
+)
+from .heatmap import heat_maps
 
 # Paul Tol's high-contrast set: still three shades in grey
 STAGES = (("setup", "#DDAA33"), ("inference", "#BB5566"), ("solve", "#004488"))
@@ -17,7 +30,6 @@ DEEP = 1e3  # curves are drawn down to the tolerance over this; a direct solver 
 REST = "#D5D5D5"  # of the total: assembling, copying, looking
 CUT = 6.0  # bars longer than this many medians are cut, or one slow method would leave only hairlines of the others
 PUBLISHED = "hollow: published, one H200"
-SIZES = {"*": 9.0, "P": 7.0}  # points; a star of the usual size looks smaller than a square
 FAILED = "×: some frames failed"
 
 
@@ -40,8 +52,6 @@ def draw(results: Mapping[str, Any], directory: Path) -> list[Path]:
         "iterations-against-size": iterations_against_size,
     }
     if results.get("protocol") == "generalisation":  # far too many kinds for panels
-        from .heatmap import heat_maps
-
         pictures = heat_maps(results)
     with rc_context(STYLE):
         for name, picture in pictures.items():
@@ -56,7 +66,7 @@ def convergence(results: Mapping[str, Any]) -> Sheet | None:
     curves = [curve for curve in results.get("curves", ()) if len(curve["residuals"]) > 1]
     if not curves:
         return None
-    look, rtol = looks(methods_of(results["rows"])), float(results["rtol"])
+    look, rtol = on_paper(methods_of(results["rows"])), float(results["rtol"])
     kinds, methods = distinct(curves, "kind"), methods_of(curves)
     sheet = Sheet(kinds, "How the residual falls", results, keyed=len(methods) if len(kinds) > 1 else 0)
     for kind, ax in sheet.axes.items():
@@ -111,7 +121,7 @@ def iterations_against_size(results: Mapping[str, Any]) -> Sheet:
 
 def _against_size(results: Mapping[str, Any], what: str, published: str, title: str, unit: str) -> Sheet:
     rows, rtol = results["rows"], float(results["rtol"])
-    kinds, look = distinct(rows, "kind"), looks(methods_of(rows))
+    kinds, look = distinct(rows, "kind"), on_paper(methods_of(rows))
     right = 1.25 if len(kinds) == 1 else 0.2
     sheet = Sheet(kinds, title, results, keyed=len(methods_of(rows)) if len(kinds) > 1 else 0, right=right)
     for kind, ax in sheet.axes.items():
@@ -124,14 +134,14 @@ def _against_size(results: Mapping[str, Any], what: str, published: str, title: 
             colour, marker = look[method]
             x, y = [row["cells"] for row in line], [visible(row[what]) for row in line]
             low, high = zip(*(band(row, what) for row in line))
-            ax.plot(x, y, color=colour, marker=marker, markersize=SIZES.get(marker))
+            ax.plot(x, y, color=colour, marker=marker)
             ax.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
             if len(line) == 1:  # a band of one point has no area
                 ax.plot(x * 2, [low[0], high[0]], color=colour, alpha=0.4, linewidth=4, solid_capstyle="butt")
             theirs = [row for row in line if row.get(published)]
             ax.plot(
                 [row["cells"] for row in theirs], [row[published] for row in theirs], color=colour, marker=marker,
-                markersize=SIZES.get(marker), markerfacecolor="white", linewidth=1, linestyle=(0, (2, 2)), zorder=1.5,
+                markerfacecolor="white", linewidth=1, linestyle=(0, (2, 2)), zorder=1.5,
             )  # fmt: skip
             failed = [row for row in line if row["failures"]]
             ax.plot(
@@ -251,24 +261,3 @@ def milliseconds(value: float) -> str:
 def said(results: Mapping[str, Any]) -> str:
     """The protocol in words."""
     return f"protocol: {results.get('protocol', 'single-shot')}"
-
-
-def power(value: float) -> str:
-    """A tolerance as people write it, 1e-8 instead of 1e-08."""
-    return f"{value:g}".replace("e-0", "e-")
-
-
-def largest(entries: Sequence[Row]) -> list[Row]:
-    """Those of the largest size."""
-    cells = max(entry["cells"] for entry in entries)
-    return [entry for entry in entries if entry["cells"] == cells]
-
-
-def methods_of(rows: Sequence[Row]) -> list[str]:
-    """The methods in the order in which they come."""
-    return distinct(rows, "method")
-
-
-def distinct(entries: Sequence[Row], key: str) -> list[str]:
-    """The different values of a key, in the order in which they come."""
-    return list(dict.fromkeys(str(entry[key]) for entry in entries))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 from .scipy_bridge import Host
 
@@ -29,7 +30,7 @@ def why_unavailable() -> str | None:
     return None if find_spec("pyamg") else "pyamg is not installed; run 'pip install pyamg'."
 
 
-class Amg:
+class Amg(Preconditioner):
     """M = one V-cycle, what pyamg calls aspreconditioner(); the hierarchy is built anew in every setup, on the CPU."""
 
     method = ""  # the name of pyamg's function, set by the two classes below

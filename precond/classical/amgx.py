@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 from .scipy_bridge import Host
 
@@ -46,7 +47,7 @@ def why_unavailable() -> str | None:
     return None if torch.cuda.is_available() else "AMGX needs a CUDA device, and torch sees none."
 
 
-class Amgx:
+class Amgx(Preconditioner):
     """M = a fixed number of iterations of an AMGX solver from zero, without a stopping test of its own.
 
     A is uploaded and set up anew in every setup. Vectors pass through host memory, which is how pyamgx takes NumPy

@@ -7,12 +7,13 @@ from importlib.util import find_spec
 
 import torch
 
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 
 MATRICES = 64  # up to this side products with cosine matrices beat SciPy's fast transform: 0.07 and 0.09 ms at 64x64
 
 
-class Dct:
+class Dct(Preconditioner):
     """M = inverse of the five-point operator with one mean coefficient per direction, the solids ignored.
 
     Its modes are products of cosines. Between two walls cos(pi k (i + 1/2) / n), DCT-II; from the bottom wall to an

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ..preconditioner import Preconditioner
 from ..stencil import Halo, Stencil, inverse, plus_neighbours
 from ..system import PoissonSystem
 
@@ -12,7 +13,7 @@ from ..system import PoissonSystem
 SMALLEST_PIVOT = 1e-9
 
 
-class Dilu:
+class Dilu(Preconditioner):
     """M = (E + L)^-T E (E + L)^-1, where (E + L) E^-1 (E + L)^T has the diagonal of A; red cells come before black.
 
     L couples black cells to red ones. On a five-point grid this is IC(0) in the same order. Pivots: e = a on red,

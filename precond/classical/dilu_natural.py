@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 
 SMALLEST_PIVOT = 1e-9  # of the diagonal, as in dilu.py: a closed region's last cell has pivot 0 up to rounding
 
 
-class DiluNatural:
+class DiluNatural(Preconditioner):
     """M = (E + L)^-T E (E + L)^-1 with L the strict lower triangle of A, cells in row-major order.
 
     Pivots by the row recurrence, which gives M^-1 the diagonal of A: e_i = a_ii - beta_w^2 / e_w - beta_s^2 / e_s,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from ..preconditioner import Preconditioner
 from ..stencil import Halo, Stencil, inverse
 from ..system import PoissonSystem
 
 SMALLEST_PIVOT = 1e-9  # of the diagonal: a closed region's last cell has pivot 0; see the same number in dilu.py
 
 
-class SpaiStatic:
+class SpaiStatic(Preconditioner):
     """M = G^T G with G lower triangular on A's pattern, cells in row-major order. Kolotilina and Yeremin 1993.
 
     Row i of G minimises |I - G L|_F for A = L L^T without knowing L: on the cell and its west and south neighbours,

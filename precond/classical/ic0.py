@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 
 SMALLEST_PIVOT = 1e-9  # of the diagonal: a closed region's last cell has pivot 0; see the same number in dilu.py
 
 
-class Ic0:
+class Ic0(Preconditioner):
     """M = (I + L)^-T E^-1 (I + L)^-1 with A's pattern, cells in row-major order; equal to DILU in the same order.
 
     A reference for the CPU, not a method for a GPU: every cell waits for its west and south neighbours. It shows what

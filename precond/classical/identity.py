@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 
 
-class Identity:
+class Identity(Preconditioner):
     """M = I."""
 
     capturable = True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from ..preconditioner import Preconditioner
 from ..stencil import inverse
 from ..system import PoissonSystem
 
 
-class Jacobi:
+class Jacobi(Preconditioner):
     """M = D^-1 with D the diagonal of A; 0 where a cell has no open face."""
 
     capturable = recordable = True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from ..preconditioner import Preconditioner
 from ..stencil import Halo, Stencil, inverse
-from ..support.threads import suited
+from ..support.threads import limited_threads
 from ..system import PoissonSystem
 
 OMEGA = 4 / 5  # best damping of the high half of the spectrum; measured 8-11 iterations on blobs, 10-13 at 0.65
@@ -13,7 +14,7 @@ COARSEST = 128  # unknowns inverted densely: cheaper there than one more level
 SHIFT = 1e-9  # relative shift of the coarsest diagonal: keeps a closed box's inverse finite and positive definite
 
 
-class Multigrid:
+class Multigrid(Preconditioner):
     """M = one V-cycle on aggregates of 2x2 cells, 5 points on every level; symmetric positive definite for any system.
 
     The coarse face coefficient is 0.5 x the sum of the fine faces on it, the 0.5 only across coarsened directions: it
@@ -73,7 +74,7 @@ class Multigrid:
         for offset, beta in ((1, A.west[1:]), (nx, A.south[nx:])):
             dense.diagonal(offset).sub_(beta)
             dense.diagonal(-offset).sub_(beta)
-        with suited(dense.device, A.n):
+        with limited_threads(dense.device, A.n):
             inverted = torch.cholesky_inverse(torch.linalg.cholesky_ex(dense).L)  # _ex: no exception, no waiting
         self.inverse.copy_((inverted + inverted.T) / 2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ..preconditioner import Preconditioner
 from ..stencil import Halo, Stencil, inverse
 from ..support import argument_checks
 from ..system import PoissonSystem
@@ -13,7 +14,7 @@ SHIFT = 1e-12  # of the probe's norm: keeps the small Cholesky factorisation awa
 SMALLEST = 1e-6  # of the largest eigenvalue: fewer equations than the rank leave zeros, which must not be divided by
 
 
-class Nystrom:
+class Nystrom(Preconditioner):
     """M = S (I + U (lambda_k / Lambda - 1) U^T) S,  S = D^-1/2,  with U Lambda U^T of rank k close to S A S.
 
     Frangella, Tropp and Udell 2023, algorithm 2.1 and equation (1.3), without a regularisation of A. It is made for

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 from .scipy_bridge import Host
 
 
-class Direct:
+class Direct(Preconditioner):
     """M = (A + pins)^-1 by SuperLU, in a symmetric minimum-degree order; runs on the CPU.
 
     A closed region is singular, so the diagonal of its first cell is doubled. That makes the matrix positive definite,

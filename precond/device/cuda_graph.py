@@ -42,7 +42,7 @@ def record(work: Work, device: torch.device) -> Graph:
     return graph
 
 
-class Repeated:
+class GraphCache:
     """Work done over and over on the same inputs: by itself the first time, from its graph from the second on.
 
     refused: why it could not be recorded; it is then done kernel by kernel, which is slower and gives the same.

@@ -14,7 +14,7 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-class Clock:
+class StageTimer:
     """Wall time by stage [ms]; waits for the device at each lap, so that no stage pays for another's kernels."""
 
     def __init__(self, device: torch.device):

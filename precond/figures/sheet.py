@@ -1,4 +1,4 @@
-"""What the benchmark's pictures share: colours by method, panels by kind, labels at the ends of lines, a caption."""
+"""A sheet of panels for pictures on white: a title, a key, labels at the ends of lines, a caption."""
 
 from __future__ import annotations
 
@@ -12,40 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# (colour, marker). The methods compared most often have the hues of Okabe & Ito 2008, which every kind of colour vision
-# tells apart; the others come from Paul Tol's muted set, variants as shades of it. Nobody tells twenty colours apart:
-# markers and the labels at the lines do.
-LOOKS = {
-    "none": ("#8C8C8C", "o"),
-    "jacobi": ("#E69F00", "s"),
-    "dilu": ("#009E73", "^"),
-    "dilu-natural": ("#A6D854", "^"),
-    "multigrid": ("#0072B2", "D"),
-    "htp": ("#D55E00", "*"),
-    "htp-paper": ("#CC6677", "P"),
-    "spai": ("#EE3377", "8"),
-    "spai-static": ("#7F3C8D", "d"),
-    "npo": ("#00B8D4", "H"),
-    "hierarchy": ("#F2C14E", "P"),
-    "polynomials": ("#C9A66B", "d"),
-    "dct": ("#56B4E9", "v"),
-    "ic0": ("#117733", "<"),
-    "amg-rs": ("#CC79A7", ">"),
-    "amg-sa": ("#882255", "h"),
-    "direct": ("#222222", "X"),
-    "nystrom": ("#999933", "p"),
-    "nystrom-16": ("#D0D08A", "d"),
-    "nystrom-256": ("#5C5C10", "H"),
-    "amgx-dilu": ("#44AA99", "^"),
-    "amgx-dilu-stock": ("#99D5C9", "<"),
-    "amgx-amg": ("#7B4FD0", ">"),
-    "scipy-jacobi": ("#8C510A", "s"),
-    "scipy-amg-rs": ("#332288", ">"),
-}
-SPARE = (("#6699CC", "d"), ("#AA4499", "8"), ("#B9B0F5", "H"), ("#661100", "o"), ("#F4A6B8", "s"))  # for other names
+Row = Mapping[str, Any]  # one of "rows" or "curves" in what `python -m precond.bench --json` writes
+
 INK, FAINT = "#333333", "#777777"
 COLUMNS, WIDTH = 3, 9.0  # panels side by side; inches, so that 9 points are 12 pixels where a page shows 830
-LEFT, GAP_X, GAP_Y, BELOW = 0.75, 0.6, 0.75, 0.55  # inches around panels
+LEFT, GAP_Y, BELOW = 0.75, 0.75, 0.55  # inches around panels
 HEIGHTS = {1: 4.2, 2: 3.1, 3: 2.5}  # inches of a panel, by columns
 LINE, KEY_LINE, KEY_COLUMNS = 0.15, 0.2, 7  # inches from one line of the caption, of the key, to the next
 STYLE: Any = {
@@ -68,12 +39,6 @@ STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: small files that can be searched
     "svg.hashsalt": "estuary",  # the same picture gives the same bytes
 }
-
-
-def looks(methods: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """(colour, marker) of every method: fixed for known names, the spare ones in turn for others."""
-    unknown = [method for method in methods if method not in LOOKS]
-    return {**LOOKS, **{method: SPARE[k % len(SPARE)] for k, method in enumerate(unknown)}}
 
 
 class Sheet:
@@ -207,3 +172,24 @@ def caption_lines(results: Mapping[str, Any]) -> list[str]:
     named.append(f"commit {results.get('commit', 'unknown')}")
     wrapped = textwrap.wrap(", ".join(named), 160) + textwrap.wrap(str(results.get("command", "")), 160)
     return wrapped[:6]
+
+
+def largest(entries: Sequence[Row]) -> list[Row]:
+    """Those of the largest size."""
+    cells = max(entry["cells"] for entry in entries)
+    return [entry for entry in entries if entry["cells"] == cells]
+
+
+def methods_of(rows: Sequence[Row]) -> list[str]:
+    """The methods in the order in which they come."""
+    return distinct(rows, "method")
+
+
+def distinct(entries: Sequence[Row], key: str) -> list[str]:
+    """The different values of a key, in the order in which they come."""
+    return list(dict.fromkeys(str(entry[key]) for entry in entries))
+
+
+def power(value: float) -> str:
+    """A tolerance as people write it, 1e-8 instead of 1e-08."""
+    return f"{value:g}".replace("e-0", "e-")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..device import cuda_graph
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 from ..topology import Topology
 from . import blocks, galerkin
@@ -15,7 +16,7 @@ FUNCTIONS = 8  # per tile and group: 6 take 2-4 iterations more, 4 take twice as
 COARSEST = 128  # unknowns that are inverted densely: 0.5 ms, where 512 would take 13
 
 
-class Hierarchy:
+class Hierarchy(Preconditioner):
     """M = S C S with S = D^-1/2 and C the cycle over tiles of 8x8 cells, groups of 2x2 tiles, groups of groups, ...
 
     Every tile and group is solved exactly; between them run Galerkin corrections in 8 functions each, namely the
@@ -31,7 +32,7 @@ class Hierarchy:
         self.constants: galerkin.Constants | None = None
         self.cycle: Cycle | None = None
         self.scale = torch.empty(0)
-        self.algebra = cuda_graph.Repeated()
+        self.algebra = cuda_graph.GraphCache()
         self.topology: Topology | None = None
         self.pocket: torch.Tensor | None = None
         self.visiting: tuple[int, ...] = self.visits

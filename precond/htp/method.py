@@ -81,7 +81,7 @@ class Htp(Hierarchy):
         self.every = every
         self.inference_ms = 0.0
         self.places: Places | None = None
-        self.proposal = cuda_graph.Repeated()
+        self.proposal = cuda_graph.GraphCache()
         self.proposed: list[torch.Tensor] = []  # traces, corrections level by level
         self.recalled: network_memory.Arrays = {}
         self.forget()
@@ -101,7 +101,10 @@ class Htp(Hierarchy):
         if not self.proposed:
             return {}
         said = {f"proposed{k}": tensor for k, tensor in enumerate(self.proposed)}
-        return {**network_memory.noted(self.network, self.age, said), "counts": np.array(self.counts, dtype=np.int64)}
+        return {
+            **network_memory.to_arrays(self.network, self.age, said),
+            "counts": np.array(self.counts, dtype=np.int64),
+        }
 
     def recall(self, arrays: network_memory.Arrays) -> None:
         """Go on with the memory of another run, from the first setup on."""
@@ -153,7 +156,7 @@ class Htp(Hierarchy):
         shapes = [(layout.count, *constants.ring.T.shape)]
         shapes += [(groups.count, len(groups.slots) * r, r) for groups in layout.groups]
         named = {f"proposed{k}": shape for k, shape in enumerate(shapes)}
-        found = network_memory.recalled(self.recalled, self.network, named, device)
+        found = network_memory.from_arrays(self.recalled, self.network, named, device)
         if found is not None:
             self.age, said = found
             self.proposed = list(said.values())

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..device.timer import now
 from ..io import weights as files
+from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
 from .factors import Product
 from .frames import of_systems
@@ -20,7 +21,7 @@ from .partition import Partition
 NAME = "htp-paper"
 
 
-class HtpPaper:
+class HtpPaper(Preconditioner):
     """M as a network predicts it from A. Symmetric; nothing keeps it positive definite, which the solver watches.
 
     The network, the factors and every product are float32. Weights belong to one size; others work, but not well.

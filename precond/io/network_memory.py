@@ -15,13 +15,13 @@ from torch import nn
 Arrays = Mapping[str, np.ndarray]
 
 
-def noted(network: nn.Module, age: int, tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+def to_arrays(network: nn.Module, age: int, tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
     """The tensors that a network said `age` solves ago."""
     arrays = {name: tensor.cpu().numpy().copy() for name, tensor in tensors.items()}
     return {"age": np.array(age), "network": _mark(network), **arrays}
 
 
-def recalled(
+def from_arrays(
     arrays: Arrays, network: nn.Module, shapes: Mapping[str, tuple[int, ...]], device: torch.device
 ) -> tuple[int, dict[str, torch.Tensor]] | None:
     """Age and tensors as they were noted; None where they are of another network or grid, or damaged.

@@ -9,7 +9,6 @@ sequence.json                 where they come from: the fields of Origin, and fo
 from __future__ import annotations
 
 import json
-import os
 import re
 import struct
 import zipfile
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 
 from ..support import argument_checks
-from ..support.command_line import temporary_beside, write_json
+from ..support.files import replacing, write_json
 from ..system import PoissonSystem
 
 ABOUT = "sequence.json"
@@ -82,14 +81,9 @@ def write(directory: Path, k: int, system: PoissonSystem, b: torch.Tensor) -> Pa
         "solid": system.solid,
         "b": argument_checks.field(b, "b", system.shape),
     }
-    part = temporary_beside(path)
-    try:
-        with part.open("wb") as file:
-            plain = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
-            np.savez_compressed(file, allow_pickle=False, open_top=np.array(system.open_top), **plain)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    plain = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, open_top=np.array(system.open_top), **plain)
     return path
 
 

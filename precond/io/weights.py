@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..support.command_line import temporary_beside
+from ..support.files import replacing
 
 VERSION = "1"
 HEADER_MAX = 10_000_000  # bytes; the format's own limit is 100 MB, and a header of ours has a few thousand
@@ -56,15 +56,10 @@ def save(path: Path, method: str, config: Mapping[str, Any], tensors: Mapping[st
     }
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # tensors begin on a multiple of 8 bytes
-    part = temporary_beside(path)
-    try:
-        with part.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text + body)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(Path(path)) as part, part.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + body)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: str | Path, method: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -8,6 +8,7 @@ import torch
 
 from ..device.timer import now
 from ..io import network_file
+from ..preconditioner import Preconditioner
 from ..spai.planes import planes
 from ..system import PoissonSystem
 from .network import Config, Network, Operator
@@ -25,7 +26,7 @@ def default_weights() -> Path:
     return network_file.shipped(NAME)
 
 
-class Npo:
+class Npo(Preconditioner):
     """z = |x| f(x / |x|) with x = D^-1/2 r: homogeneous of degree one, nonlinear, so only near to symmetric.
 
     The network is float32. setup runs the part that sees only A: who attends to which token, and the logits among the

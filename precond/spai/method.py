@@ -10,6 +10,7 @@ import torch
 from ..device import cuda_graph
 from ..device.timer import now
 from ..io import network_file, network_memory
+from ..preconditioner import Preconditioner
 from ..stencil import Halo, plus_neighbours
 from ..system import PoissonSystem
 from .network import BASE, EPSILON, Config, Factor, Network, transposed
@@ -29,7 +30,7 @@ def default_weights() -> Path:
     return network_file.shipped(NAME)
 
 
-class Spai:
+class Spai(Preconditioner):
     """M = D^-1/2 (G G^T + eps I) D^-1/2, G with A's pattern; symmetric positive definite whatever the network says.
 
     With G = diag(g) (I + N), four products per cell for each of N^T and N: an iteration costs about twice one of
@@ -49,7 +50,7 @@ class Spai:
         self.said: Factor | None = None
         self.age = 0
         self.recalled: network_memory.Arrays = {}
-        self.question, self.algebra = cuda_graph.Repeated(), cuda_graph.Repeated()
+        self.question, self.algebra = cuda_graph.GraphCache(), cuda_graph.GraphCache()
 
     def forget(self) -> None:
         """Start the next setup from nothing, as on a first frame."""
@@ -61,7 +62,7 @@ class Spai:
 
     def memory(self) -> dict[str, np.ndarray]:
         """What later setups depend on besides their systems: see precond.remembered."""
-        return {} if self.said is None else network_memory.noted(self.network, self.age, vars(self.said))
+        return {} if self.said is None else network_memory.to_arrays(self.network, self.age, vars(self.said))
 
     def recall(self, arrays: network_memory.Arrays) -> None:
         """Go on with the memory of another run, from the first setup on."""
@@ -113,7 +114,7 @@ class Spai:
         self.shape, device = system.shape, system.device
         self.network.to(device)
         shapes = {"diagonal": (1, 1, *system.shape), "sides": (1, 4, *system.shape), "log_eps": (1, 1, 1, 1)}
-        found = network_memory.recalled(self.recalled, self.network, shapes, device)
+        found = network_memory.from_arrays(self.recalled, self.network, shapes, device)
         if found is not None:
             self.age, self.said = found[0], Factor(**found[1])
         self.y, self.t = Halo(*system.shape, device), Halo(*system.shape, device)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 BAD_USAGE, RUN_TIME = 2, 1  # exit codes
 NAME_MAX = 230  # bytes; file systems take 255, and the temporary name beside it is longer
@@ -132,21 +131,6 @@ def check_writable(path: Path, option: str) -> None:
         raise Refusal(
             f"{option} {str(path)!r} cannot be written: {error.strerror or error}, give another folder"
         ) from None
-
-
-def temporary_beside(path: Path) -> Path:
-    """A name in the same folder and of the same kind, to write to first and then move over `path` in one go."""
-    return path.absolute().with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-
-
-def write_json(path: Path, table: Mapping[str, Any]) -> None:
-    """Writes the table whole or not at all. Raises OSError."""
-    part = temporary_beside(path)
-    try:
-        part.write_text(json.dumps(table, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name in the same folder and of the same kind, to write to first and then move over `path` in one go."""
+    return path.absolute().with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; moved over it in one go if nothing was raised, else removed."""
-    part = path.absolute().with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = temporary_beside(path)
     try:
         yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, table: Mapping[str, Any]) -> None:
+    """Write the table as JSON. Raises OSError."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(table, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from ..support.command_line import write_json
+from ..support.files import write_json
 from ..support.provenance import commit, machine
 from .checkpoint import Progress
 from .loop import Run

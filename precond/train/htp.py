@@ -19,8 +19,8 @@ from ..htp.layout import CELLS, SIDE, Layout
 from ..htp.method import NAME, Htp
 from ..htp.network import Config, Network, Places
 from ..io import recorded_systems
-from ..pcg import PCG
 from ..system import PoissonSystem
+from .evaluation import iterations_with
 from .losses import cosine_hutchinson, smoothed, sparse_approximate_inverse
 from .recipe import Training
 
@@ -278,17 +278,8 @@ def grids(functions: int, device: torch.device) -> Grids:
 
 def iterations(network: nn.Module, system: PoissonSystem, b: torch.Tensor) -> int:
     """Iterations to 1e-8 with this network; the cap of 500 if it fails."""
-    device = next(network.parameters()).device
-    local = PoissonSystem.empty(*system.shape, device=device)
-    local.copy_from(system)
     assert isinstance(network, Network)
-    M = Htp(network)
-    M.setup(local)
-    pcg = PCG(*system.shape, device, chunk=1)
-    pcg.A.load(local.beta_x, local.beta_y)
-    projector = local.topology.projector
-    outcome = pcg.solve(M, projector, projector(b.to(device).reshape(-1).clone()), None, 1e-8, 500)
-    return outcome.iterations
+    return iterations_with(Htp(network), system, b, 1e-8, 500, next(network.parameters()).device)
 
 
 TRAINEE = HtpTrainee()

@@ -15,10 +15,10 @@ from .. import problems
 from ..bench import canonical
 from ..npo.method import NAME, Npo
 from ..npo.network import Config, Network
-from ..pcg import PCG
 from ..solver import Solver
 from ..spai.planes import Planes, planes
 from ..system import PoissonSystem
+from .evaluation import iterations_with
 from .recipe import Training
 from .spai import random_system
 
@@ -183,17 +183,8 @@ def _canonical_matrix() -> torch.Tensor:
 
 def iterations(network: nn.Module, system: PoissonSystem, b: torch.Tensor) -> int:
     """Iterations to 1e-6 with this network, flexible; the cap if it fails."""
-    device = next(network.parameters()).device
-    local = PoissonSystem.empty(*system.shape, device=device)
-    local.copy_from(system)
     assert isinstance(network, Network)
-    M = Npo(network)
-    M.setup(local)
-    pcg = PCG(*system.shape, device, chunk=1)
-    pcg.A.load(local.beta_x, local.beta_y)
-    projector = local.topology.projector
-    outcome = pcg.solve(M, projector, projector(b.to(device).reshape(-1).clone()), None, RTOL, CAP, flexible=True)
-    return outcome.iterations if outcome.status.name == "CONVERGED" else CAP
+    return iterations_with(Npo(network), system, b, RTOL, CAP, next(network.parameters()).device)
 
 
 TRAINEE = NpoTrainee()

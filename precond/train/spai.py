@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from .. import problems
-from ..pcg import PCG
 from ..solver import Solver
 from ..spai.method import NAME, Spai
 from ..spai.network import Config, Factor, Network
 from ..spai.planes import Planes, planes
 from ..system import PoissonSystem
+from .evaluation import iterations_with
 from .recipe import Training
 
 SHAPES = ((32, 32), (32, 32), (48, 40), (40, 64), (64, 64))
@@ -171,16 +171,8 @@ class SpaiTrainee:
 
 def iterations(network: nn.Module, system: PoissonSystem, b: torch.Tensor) -> int:
     """Iterations to 1e-6 with this network; the cap if it fails."""
-    device = next(network.parameters()).device
-    local = PoissonSystem.empty(*system.shape, device=device)
-    local.copy_from(system)
     assert isinstance(network, Network)
-    M = Spai(network)
-    M.setup(local)
-    pcg = PCG(*system.shape, device, chunk=1)
-    pcg.A.load(local.beta_x, local.beta_y)
-    projector = local.topology.projector
-    return pcg.solve(M, projector, projector(b.to(device).reshape(-1).clone()), None, RTOL, CAP).iterations
+    return iterations_with(Spai(network), system, b, RTOL, CAP, next(network.parameters()).device)
 
 
 def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -22,8 +22,8 @@ from precond.support.command_line import (
     path_of,
     positive,
     whole,
-    write_json,
 )
+from precond.support.files import write_json
 from precond.support.provenance import commit, machine
 from sim.validate.cases import CASES
 from sim.validate.results import Curve, Result

@@ -8,6 +8,7 @@ import precond
 from precond import Solver, Status, problems, registry
 from precond.classical.multigrid import Multigrid
 from precond.pcg import PCG
+from precond.torch_loop import TorchLoop
 from tests.precond import reference
 
 
@@ -49,7 +50,7 @@ def own_registry(monkeypatch):
 
 def solve(method, system, b, chunk=1, max_iterations=5000, **options):
     solver = Solver(method, system, device="cpu", fallback=(), **options)
-    solver._pcg = PCG(*system.shape, solver.device, chunk=chunk)
+    solver._pcg = PCG(TorchLoop(*system.shape, solver.device, chunk=chunk))
     return solver.solve(system, b, rtol=1e-8, max_iterations=max_iterations)
 
 
@@ -92,7 +93,7 @@ def test_the_plain_form_keeps_its_vectors_and_one_solver_may_use_both():
     system, b = problems.frame("blobs", 400, 0, contrast=100)
     solver = Solver("jacobi", system, device="cpu", fallback=())
     first = solver.solve(system, b)
-    assert solver._pcg.q_kept.numel() == 0  # the extra vector is made when somebody needs it
+    assert solver._pcg.loop.q_kept.numel() == 0  # the extra vector is made when somebody needs it
     solver.update = "flexible"
     solver.solve(system, b)
     solver.update = "auto"

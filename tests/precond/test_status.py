@@ -169,7 +169,7 @@ def test_the_iteration_limit_is_kept_and_not_replaced():
 def test_a_solve_can_be_given_up_while_it_runs():
     system, b = blobs()
     answers = iter([False] * 7 + [True])
-    solution = Solver("jacobi", system, device="cpu").solve(system, b, give_up=lambda: next(answers))
+    solution = Solver("jacobi", system, device="cpu").solve(system, b, should_stop=lambda: next(answers))
     assert (solution.status, solution.iterations) == (Status.ITERATION_LIMIT, 8)
     assert solution.residual == pytest.approx(reference.residual(system, b.numpy(), solution.x.numpy()))
 
@@ -221,6 +221,7 @@ def test_the_scale_of_b_does_not_matter(scale):
 def test_a_chunk_of_masked_iterations_ends_where_single_ones_do():
     """The form that a GPU runs: several iterations between two looks, no-ops once the stop test has fired."""
     from precond.pcg import PCG
+    from precond.torch_loop import TorchLoop
 
     system, b = blobs()
     for name, factor in (("single", 1.0), ("defective", -1.0), ("poisoned", np.nan)):
@@ -228,7 +229,7 @@ def test_a_chunk_of_masked_iterations_ends_where_single_ones_do():
         outcomes = []
         for chunk in (1, 7):
             solver = Solver(name, system, device="cpu", fallback=())
-            solver._pcg = PCG(*system.shape, solver.device, chunk=chunk)
+            solver._pcg = PCG(TorchLoop(*system.shape, solver.device, chunk=chunk))
             outcomes.append([solver.solve(system, b), solver.solve(system, b, max_iterations=16)])
         for one, many in zip(*outcomes, strict=True):
             assert (one.status, one.iterations) == (many.status, many.iterations)
@@ -256,7 +257,7 @@ def test_a_loop_of_solves_keeps_its_buffers(name):
 
     def buffers():
         M = solver._methods[name]
-        tensors = [*vars(solver._pcg).values(), *vars(M).values()]
+        tensors = [*vars(solver._pcg.loop).values(), *vars(M).values()]
         for level in getattr(M, "levels", ()):
             tensors += [*vars(level).values(), *vars(level.A).values(), level.x.centre]
         return [t.data_ptr() for t in tensors if isinstance(t, torch.Tensor)]

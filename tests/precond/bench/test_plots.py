@@ -1,5 +1,6 @@
 """Laws of the benchmark's pictures: every method named, failures marked, colours fixed, files that repeat."""
 
+import colorsys
 import math
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
@@ -10,7 +11,8 @@ from PIL import Image
 import precond
 from precond.bench.external_solvers import OUTSIDE
 from precond.bench.plots import draw
-from precond.figures.sheet import LOOKS, SPARE, looks, spread
+from precond.figures.method_style import METHODS, SPARE, on_paper
+from precond.figures.sheet import spread
 
 PICTURES = ("convergence", "time-against-size", "stages", "iterations-against-size")
 
@@ -114,16 +116,29 @@ def test_published_values_are_said_to_be_published(tmp_path):
 
 
 def test_colours_are_distinct_and_stable():
-    known = {*precond.registry.BUILT_IN, *OUTSIDE}
-    assert known <= set(LOOKS)
-    colours = [colour for colour, _ in LOOKS.values()]
-    assert len({*colours, *(colour for colour, _ in SPARE)}) == len(colours) + len(SPARE)
-    channels = [[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in colours + [c for c, _ in SPARE]]
-    nearest = min(math.dist(a, b) for k, a in enumerate(channels) for b in channels[:k])
-    assert nearest > 40  # of 441 from black to white; measured 43
-    assert looks(["mine", "jacobi"])["jacobi"] == looks(["jacobi", "other", "mine"])["jacobi"] == LOOKS["jacobi"]
-    assert len(set(looks([f"mine-{k}" for k in range(5)]).values())) == len(LOOKS) + 5
-    assert looks([f"mine-{k}" for k in range(6)])["mine-5"] == SPARE[0]
+    assert {*precond.registry.BUILT_IN, *OUTSIDE} <= set(METHODS)
+    for ground in (0, 1):
+        colours = [(style.dark, style.light)[ground] for style in METHODS.values()] + [pair[ground] for pair in SPARE]
+        channels = [[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in colours]
+        assert min(math.dist(a, b) for k, a in enumerate(channels) for b in channels[:k]) > 30  # of 441
+    assert on_paper(["mine", "jacobi"])["jacobi"] == on_paper(["jacobi", "other", "mine"])["jacobi"]
+    assert len(set(on_paper([f"mine-{k}" for k in range(5)]).values())) == 5
+    assert on_paper([f"mine-{k}" for k in range(6)])["mine-5"][0] == SPARE[0][1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_has_one_hue_on_every_ground(method):
+    """And stands out from both: contrast of luminance 2.5:1 or more (WCAG 2.2)."""
+    style = METHODS[method]
+    shades = [[int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)] for colour in (style.dark, style.light)]
+    hues = [colorsys.rgb_to_hsv(*shade) for shade in shades]
+    if min(hue[1] for hue in hues) > 0.2:  # not a grey
+        apart = abs(hues[0][0] - hues[1][0])
+        assert min(apart, 1 - apart) < 0.09, "30 degrees"
+    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shade] for shade in shades]
+    on_dark, on_light = (0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear)
+    assert (on_dark + 0.05) / 0.06 > 2.5
+    assert 1.05 / (on_light + 0.05) > 2.5
 
 
 @pytest.mark.parametrize(
@@ -133,7 +148,7 @@ def test_colours_are_distinct_and_stable():
         results(("direct",), sizes=(1,), setup_ms=0.0, inference_ms=0.0, solve_ms=0.0, total_ms=0.0, iterations_mean=0),
         results(kinds=("a", "b", "c", "d", "e", "f", "g")),
         results(kinds=("a", "b"), sizes=(1024, 4096, 16384, 65536, 262144, 1048576)),
-        results(tuple(LOOKS), frames=1, failures=1, residual_max=None),
+        results(tuple(METHODS), frames=1, failures=1, residual_max=None),
         {**results(), "machine": {}, "command": "python " + "word " * 300},
     ],
     ids=["one row", "all zero", "many kinds", "many sizes", "every method failed", "long command"],

@@ -100,14 +100,14 @@ def test_every_lie_is_found():
 
 def test_a_solver_that_trusts_its_recursive_residual_is_found(monkeypatch):
     """The mistake of many solvers, planted: whatever the loop believes is taken for the truth."""
-    from precond import pcg
+    from precond.torch_loop import TorchLoop
 
     def believe(self):
-        float_residual = true_residual(self)
-        return float_residual if not self.count.item() else 1e-3 * float_residual
+        residual, rounding = true_residual(self)
+        return (1e-3 * residual if self.count.item() else residual), rounding
 
-    true_residual = pcg.PCG._true_residual
-    monkeypatch.setattr(pcg.PCG, "_true_residual", believe)
+    true_residual = TorchLoop.true_residual
+    monkeypatch.setattr(TorchLoop, "true_residual", believe)
     report = trust.campaign(10, seed=0, methods=("jacobi",))
     assert len(report.violations) >= 5
     assert not report.passed

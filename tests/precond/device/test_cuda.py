@@ -11,7 +11,8 @@ import torch
 
 import precond
 from precond import PoissonSystem, Solver, Status, problems, registry
-from precond.pcg import CHUNK, PCG
+from precond.pcg import PCG
+from precond.torch_loop import CHUNK, TorchLoop
 from tests.precond import reference
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -33,8 +34,8 @@ def chunked(name, system, device, **options):
     """A solver that runs CHUNK iterations between two looks, without fallback unless one is asked for."""
     solver = Solver(name, system, device=device, **{"fallback": (), **options})
     if device == "cpu":
-        solver._pcg = PCG(*system.shape, solver.device, chunk=CHUNK)
-    assert solver._pcg.chunk == CHUNK
+        solver._pcg = PCG(TorchLoop(*system.shape, solver.device, chunk=CHUNK))
+    assert solver._pcg.loop.chunk == CHUNK
     return solver
 
 
@@ -64,10 +65,10 @@ def test_a_capturable_apply_is_captured_once(name, device):
     system, b = problems.frame("blobs", 400, 0)
     solver = chunked(name, system, device)
     solver.solve(system, b)
-    graph = solver._pcg.graph
+    graph = solver._pcg.loop.graph
     assert (graph is not None) == (device == "cuda")
     solver.solve(system, b)
-    assert solver._pcg.graph is graph
+    assert solver._pcg.loop.graph is graph
 
 
 def test_regions_that_change_between_solves_are_followed(device):
@@ -145,7 +146,7 @@ def test_a_preconditioner_that_is_not_capturable_runs_uncaptured(device):
     system, b = problems.frame("blobs", 256, 0, contrast=100)
     solver = chunked("own", system, device)
     assert_same(solver.solve(system, b), single("jacobi", system).solve(system, b))
-    assert solver._pcg.graph is None
+    assert solver._pcg.loop.graph is None
 
 
 @pytest.mark.parametrize("limit", [1, 7, 8, 9, 20])
@@ -160,7 +161,7 @@ def test_the_iteration_limit_need_not_be_a_multiple_of_the_chunk(limit, device):
 def test_a_solve_can_be_given_up_between_chunks(device):
     system, b = problems.frame("blobs", 1024, 0, contrast=100)
     answers = iter([False, True])
-    solution = chunked("jacobi", system, device).solve(system, b, give_up=lambda: next(answers))
+    solution = chunked("jacobi", system, device).solve(system, b, should_stop=lambda: next(answers))
     assert (solution.status, solution.iterations) == (Status.ITERATION_LIMIT, 2 * CHUNK)
 
 
@@ -182,7 +183,7 @@ def test_plain_and_flexible_have_a_graph_each(device):
     for update in ("plain", "flexible", "plain", "flexible"):
         solver.update = update
         assert_same(solver.solve(system, b), expected)
-    assert len(solver._pcg.graphs) == (2 if device == "cuda" else 0)
+    assert len(solver._pcg.loop.graphs) == (2 if device == "cuda" else 0)
 
 
 def test_tensors_on_the_device_are_taken_and_given_back_there(device):

@@ -15,7 +15,7 @@ from precond import PoissonSystem, Solver, Status, problems
 from precond.htp import bases, blocks, cycle, galerkin, method, network
 from precond.htp.hierarchy import COARSEST, FUNCTIONS, Hierarchy, Polynomials
 from precond.htp.layout import CELLS, SIDE, Layout
-from precond.support.threads import suited
+from precond.support.threads import limited_threads
 from precond.train import htp
 from tests.precond import reference
 
@@ -161,7 +161,7 @@ def levels_of(c: cycle.Cycle) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("made", [Hierarchy, Polynomials, lambda: method.Htp("random:2", every=100)])
-@suited(CPU, 1)
+@limited_threads(CPU, 1)
 def test_recomputing_changed_tiles_only_changes_nothing(made):
     kept, fresh = made(), made()
     rho = problems.density("blobs", (64, 80), 5, 100)

@@ -17,6 +17,7 @@ from precond.npo.method import NAME, Npo
 from precond.npo.network import Config, Network, coarse_inverse
 from precond.pcg import PCG
 from precond.spai.planes import planes
+from precond.torch_loop import TorchLoop
 from precond.train.__main__ import main
 from precond.train.npo import TRAINEE
 
@@ -211,12 +212,12 @@ def test_chunks_and_graphs_agree_with_single_iterations(device):
     system, b = problems.frame("spray", 900, 0, 100)
     one, many = (Solver(NAME, system, device=d, fallback=(), weights=None) for d in ("cpu", device))
     if device == "cpu":
-        many._pcg = PCG(*system.shape, many.device, chunk=8)
+        many._pcg = PCG(TorchLoop(*system.shape, many.device, chunk=8))
     for _ in range(3):  # the later solves replay the first one's graph with new coefficients
         found, expected = (solver.solve(system, b, rtol=1e-6) for solver in (many, one))
         assert found.status is expected.status is Status.CONVERGED
         assert abs(found.iterations - expected.iterations) <= 1 + 0.1 * expected.iterations
-        assert (many._pcg.graph is not None) == (device == "cuda")
+        assert (many._pcg.loop.graph is not None) == (device == "cuda")
         system.beta_x *= 1.1
 
 
