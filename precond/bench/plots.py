@@ -127,7 +127,7 @@ def _against_size(results: Mapping[str, Any], what: str, published: str, title: 
     for kind, ax in sheet.axes.items():
         here = [row for row in rows if row["kind"] == kind]
         ends = []
-        size_axis(ax, sorted({row["cells"] for row in here}), sheet.panel[0])
+        size_axis(ax, sorted({row["cells"] for row in here}), sheet.panel[0], labelled=sheet.single)
         ax.set_yscale("log")
         for method in methods_of(here):
             line = sorted((row for row in here if row["method"] == method), key=lambda row: row["cells"])

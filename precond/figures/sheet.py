@@ -152,14 +152,14 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return [places[k] for k in range(len(wanted))]
 
 
-def size_axis(ax: Axes, sizes: Sequence[int], width: float) -> None:
-    """A logarithmic axis of cells with as many of the sizes written out as fit."""
+def size_axis(ax: Axes, sizes: Sequence[int], width: float, labelled: bool) -> None:
+    """A logarithmic axis of cells with as many of the sizes written out as fit. labelled: by texts on its right."""
     ax.set_xscale("log")
     step = math.ceil(len(sizes) * 0.65 / width)  # inches that "1,048,576" takes
     shown = sizes[::-1][::step][::-1]
     ax.set_xticks(shown, [f"{cells:,}" for cells in shown])
     ax.set_xticks([], minor=True)
-    ax.set_xlim(sizes[0] / 1.25, sizes[-1] * (1.25 if len(sizes) > 1 else 1.02))  # a lone size close to its labels
+    ax.set_xlim(sizes[0] / 1.25, sizes[-1] * (1.02 if len(sizes) == 1 and labelled else 1.25))
     ax.set_xlabel("cells")
 
 

@@ -1,6 +1,7 @@
 """Laws of the benchmark's pictures: every method named, failures marked, colours fixed, files that repeat."""
 
 import colorsys
+import json
 import math
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 import precond
+from precond.bench.__main__ import main
 from precond.bench.external_solvers import OUTSIDE
 from precond.bench.plots import draw
 from precond.figures.method_style import METHODS, SPARE, on_paper
@@ -194,3 +196,21 @@ def test_labels_keep_their_distance_and_move_no_further_than_needed():
     ordered = sorted(places)
     assert all(b - a >= 0.1 - 1e-12 for a, b in pairwise(ordered))
     assert ordered[0] == 0.01
+
+
+def test_results_are_drawn_again_without_measuring(tmp_path, capsys):
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(results()))
+    assert main(["--from", str(file), "--plot", str(tmp_path / "again")]) == 0
+    for path in draw(results(), tmp_path / "once"):
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+    for text, sentence in (
+        ("[]", "holds no results"),
+        ("{", "cannot be read"),
+        ('{"rows": [{}], "rtol": 1}', "holds no"),
+    ):
+        file.write_text(text)
+        assert main(["--from", str(file), "--plot", str(tmp_path)]) == 2
+        assert sentence in capsys.readouterr().err
+    assert main(["--from", str(file)]) == 2
+    assert "give --plot DIR" in capsys.readouterr().err
