@@ -44,8 +44,9 @@ FLOORS = {
         __init__
         solver
         pcg  registry
+        torch_loop  compiled
         classical  htp  htp_paper  spai  npo
-        layers  device  io  figures
+        message_passing  device  io  figures
         problems  preconditioner  stopping
         system  status
         stencil  topology
@@ -150,7 +151,7 @@ def against_the_floors(graph: Graph) -> list[str]:
         for other in sorted(wanted):
             there = room(other)
             if there.split("/")[0] == part:
-                up = floor.get(there, 0) > floor.get(here, 0)
+                up = here in floor and there in floor and floor[there] > floor[here]
                 blind = part == "app" and here[4:] in DRAW_NOTHING and there in ("app/ui", "app/render")
                 bad = up or blind
             else:
