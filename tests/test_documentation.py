@@ -130,11 +130,11 @@ def understood(program: str, arguments: list[str]) -> None:
     elif program == "precond.bench":
         from precond.bench.options import options
     elif program == "precond.train":
-        from precond.train.__main__ import learner_of, parser
+        from precond.train.__main__ import recipe_of, parser
 
         given = parser().parse_args(arguments)
-        learner = learner_of(given.method)
-        assert given.preset is None or given.preset in learner.presets
+        recipe = recipe_of(given.method)
+        assert given.preset is None or given.preset in recipe.presets
         return
     elif program == "app.animate":
         assert [Path(name).suffix for name in arguments[:2]] in ([".mp4", ".webp"], [".mp4", ".png"])

@@ -102,7 +102,7 @@ def groups(chosen: Options, suite: str | None = None) -> list[tuple[runner.Group
         def each(method: str) -> None:
             progress(f"{group.kind}, {group.cells:,} cells: {method}")
 
-        return runner.contest(chosen.methods, group, chosen.rtol, device, chosen.cap, chosen.weights, each)
+        return runner.run_methods(chosen.methods, group, chosen.rtol, device, chosen.cap, chosen.weights, each)
 
     if suite == "canonical":
         return canonical.groups(
@@ -113,7 +113,7 @@ def groups(chosen: Options, suite: str | None = None) -> list[tuple[runner.Group
         return [(group, lambda g=group: run(g)) for group in made]  # type: ignore[misc]
     if chosen.paper:
         made = [htp_paper_protocol.group(cells, frames or FRAMES, chosen.seed, device) for cells in chosen.sizes]
-        paper = htp_paper_protocol.contest
+        paper = htp_paper_protocol.run_methods
         given = device, chosen.weights
         return [(group, lambda g=group: paper(chosen.methods, g, *given)) for group in made]  # type: ignore[misc]
     if chosen.in_loop or chosen.systems:

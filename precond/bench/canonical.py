@@ -24,7 +24,7 @@ from ..stencil import Stencil
 from ..support.threads import limited_threads
 from ..system import PoissonSystem
 from ..torch_loop import TorchLoop
-from .runner import Case, Group, Run, contest
+from .runner import Case, Group, Run, run_methods
 
 N, ALPHA, TAU = 32, 2.0, 3.0
 RTOL, CAP = 1e-10, 2000
@@ -117,7 +117,7 @@ def groups(
             found["scipy-ilu"] = _solved(Ilu(), grounded, rtol, cap, True)
         return found
 
-    return [(grounded, on_ground), (opened, lambda: contest(methods, opened, rtol, device, cap, weights))]
+    return [(grounded, on_ground), (opened, lambda: run_methods(methods, opened, rtol, device, cap, weights))]
 
 
 def mean_iterations(M: Preconditioner, frames: int, seed: int, device: torch.device) -> float:

@@ -135,7 +135,9 @@ def group(cells: int, frames: int, seed: int, device: torch.device) -> Group:
     return Group("paper", cells, cases)
 
 
-def contest(methods: tuple[str, ...], frames: Group, device: torch.device, weights: str | None) -> dict[str, list[Run]]:
+def run_methods(
+    methods: tuple[str, ...], frames: Group, device: torch.device, weights: str | None
+) -> dict[str, list[Run]]:
     """Every method on every frame, in turns; the first frame is solved once untimed."""
     shape = frames.cases[0].b.shape
     runs: dict[str, list[Run]] = {method: [] for method in methods}

@@ -93,7 +93,7 @@ def from_files(name: str, files: Sequence[Path], device: torch.device, warm: boo
     return Group(name, ny * nx, cases, warm)
 
 
-def contest(
+def run_methods(
     methods: Sequence[str],
     group: Group,
     rtol: float,
@@ -110,13 +110,13 @@ def contest(
     runs: dict[str, list[Run]] = {method: [] for method in methods}
     last: dict[str, torch.Tensor | None] = dict.fromkeys(methods)
     first = group.cases[0].assemble()
-    contestants = {method: contestant(method, first, device, weights, not group.warm) for method in methods}
+    solvers = {method: solver_of(method, first, device, weights, not group.warm) for method in methods}
     if not group.warm:
-        for method, solve in contestants.items():
+        for method, solve in solvers.items():
             each(method)
             _run(solve, group.cases[0], None, rtol, max_iterations, device)
     for case in group.cases:
-        for method, solve in contestants.items():
+        for method, solve in solvers.items():
             each(method)
             run, x = _run(solve, case, last[method], rtol, max_iterations, device)
             runs[method].append(run)
@@ -128,7 +128,7 @@ def contest(
 Solve = Callable[[PoissonSystem, torch.Tensor, float, int, "torch.Tensor | None"], Solution]
 
 
-def contestant(
+def solver_of(
     method: str, system: PoissonSystem, device: torch.device, weights: str | None, cold: bool = True
 ) -> Solve:
     """solve(system, b, rtol, max_iterations, x0) of a preconditioner, or of a library outside this project.

@@ -22,24 +22,24 @@ from .method import Htp
 class Additive(Hierarchy):
     """Tiles and coarse correction side by side instead of one after the other: M = B + V M_c V^T."""
 
-    capturable = False  # up and down are made anew in every setup
+    capturable = False  # prolongation and restriction are allocated anew in every setup
 
     def _cycle(self, constants: Constants) -> Cycle:
         cycle = super()._cycle(constants)
         tiles = self.cache.tiles
         assert tiles is not None
-        self.up, self.down = tiles.functions.contiguous(), tiles.functions.transpose(1, 2).contiguous()
+        self.prolongation, self.restriction = tiles.functions.contiguous(), tiles.functions.transpose(1, 2).contiguous()
         return cycle
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
         """out = M r, shape (ny, nx), float64."""
         cycle = self.cycle
         assert cycle is not None
-        torch.mul(r.view(-1).take(self.taken), self.scale, out=self.scaled.view(-1))
+        torch.mul(r.view(-1).take(self.source), self.scale, out=self.scaled.view(-1))
         B = self.scaled.shape[0]
         members = B // cycle.levels[1].inverse.shape[0] if len(cycle.levels) > 1 else 1
-        e = cycle._solve(1, torch.bmm(self.scaled, self.down).double().view(B // members, 1, -1))
-        z = torch.baddbmm(torch.bmm(self.scaled, cycle.levels[0].inverse), e.float().view(B, 1, -1), self.up)
+        e = cycle._solve(1, torch.bmm(self.scaled, self.restriction).double().view(B // members, 1, -1))
+        z = torch.baddbmm(torch.bmm(self.scaled, cycle.levels[0].inverse), e.float().view(B, 1, -1), self.prolongation)
         out.view(-1).copy_((z.view(-1) * self.scale).take(self.place))
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-NUMBERS = ("inverse", "off", "down", "back", "lift")  # of a level; its places follow from the grid
-# of the coarse levels by tiles, by groups, by groups of groups; the last for all above. With (1, 1) 12-16 iterations
-# instead of 9-11. Around solids coarse functions fit less well: 10-11 iterations instead of 12-13 with a third visit.
+NUMBERS = ("inverse", "off", "restriction", "inverse_rows", "coupling_to_residual")  # the other fields are places
+# Visits of the next coarser level from the tiles, from the groups, from the groups of groups; the last number holds for
+# all levels above. With (1, 1) 12-16 iterations instead of 9-11. Around solids coarse functions fit less well: 10-11
+# iterations instead of 12-13 with a third visit.
 VISITS, VISITS_AMONG_SOLIDS = (1, 2), (1, 3, 2)
 
 
@@ -19,25 +20,26 @@ class Level:
     inverse: (B, n, n) of the diagonal blocks.
     near: (B, k) places of the neighbours' unknowns that a block couples to;  off: their couplings, (B, k) numbers on
     tiles, where residuals live on the rim (t = k), and (B, k, n) above (t = n). 0 beyond the grid.
-    down: (B, t, r) the functions where residuals live;  back: (B, t, n) the rows of the inverse there.
-    around: (B, 4 r) places of the neighbours' coarse unknowns;  lift: (B, 4 r, t) the residual that each causes.
+    restriction: (B, t, r) the functions where residuals live;  inverse_rows: (B, t, n) the rows of the inverse there.
+    around: (B, 4 r) places of the neighbours' coarse unknowns;  coupling_to_residual: (B, 4 r, t) the residual that
+    each of them causes.
     """
 
     inverse: torch.Tensor
     near: torch.Tensor
     off: torch.Tensor
-    down: torch.Tensor
-    back: torch.Tensor
+    restriction: torch.Tensor
+    inverse_rows: torch.Tensor
     around: torch.Tensor
-    lift: torch.Tensor
+    coupling_to_residual: torch.Tensor
 
-    def beyond(self, x: torch.Tensor) -> torch.Tensor:
+    def from_neighbours(self, x: torch.Tensor) -> torch.Tensor:
         """W x (B, p, t) for p vectors x (B, p, n): what the blocks around add to the residual."""
-        values = gathered(x, self.near)
+        values = gather(x, self.near)
         return values * self.off[:, None] if self.off.dim() == 2 else torch.bmm(values, self.off)
 
 
-def gathered(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+def gather(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """(B, p, k) from p vectors x (C, p, n) at places (B, k) of each."""
     if x.shape[1] == 1:
         return x.view(-1).take(places).unsqueeze(1)
@@ -45,7 +47,7 @@ def gathered(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 
 class Cycle:
-    """Block solve, then as often as asked: Galerkin correction, block solve; with A^ = B^-1 - W on every level.
+    """Block solve, then for each visit: Galerkin correction, block solve; with A^ = B^-1 - W on every level.
 
     After a block solve the residual d lives on the rims. The correction V e leaves d + W V e - B^-1 V e, and the block
     solve that follows turns V e into B (d + W V e): so V itself, and residuals inside blocks, are never formed.
@@ -55,7 +57,7 @@ class Cycle:
     def __init__(self, levels: list[Level], top: torch.Tensor, visits: tuple[int, ...] = VISITS):
         self.levels, self.top, self.visits = levels, top, visits
 
-    def take(self, other: Cycle) -> None:
+    def copy_from(self, other: Cycle) -> None:
         """Copy the numbers of a cycle of the same shape into the tensors of this one."""
         self.visits = other.visits
         for wide in (True, False):  # one kernel for each kind of number
@@ -77,22 +79,22 @@ class Cycle:
             return torch.mm(whole, self.top).view(p, B, n).transpose(0, 1)
         level = self.levels[k]
         x = torch.bmm(r, level.inverse)
-        d = level.beyond(x)
+        d = level.from_neighbours(x)
         for _ in range(self.visits[min(k, len(self.visits) - 1)] - 1):
-            f = torch.bmm(self._correct(k, d), level.lift)
-            step = torch.bmm(d + f, level.back)
+            f = torch.bmm(self._correct(k, d), level.coupling_to_residual)
+            step = torch.bmm(d + f, level.inverse_rows)
             x = x + step
-            d = level.beyond(step) - f
-        d = torch.baddbmm(d, self._correct(k, d), level.lift)
-        return torch.baddbmm(x, d, level.back)
+            d = level.from_neighbours(step) - f
+        d = torch.baddbmm(d, self._correct(k, d), level.coupling_to_residual)
+        return torch.baddbmm(x, d, level.inverse_rows)
 
     def _correct(self, k: int, d: torch.Tensor) -> torch.Tensor:
         """The coarse unknowns e around each block, (B, p, 4 r)."""
         deeper = self.levels[k + 1].inverse if k + 1 < len(self.levels) else self.top
-        down = torch.bmm(d, self.levels[k].down).to(deeper.dtype)  # (B, p, r)
-        B, p, r = down.shape
+        restricted = torch.bmm(d, self.levels[k].restriction).to(deeper.dtype)  # (B, p, r)
+        B, p, r = restricted.shape
         members = B // deeper.shape[0] if k + 1 < len(self.levels) else 1
         if p > 1:
-            down = down.view(-1, members, p, r).transpose(1, 2)
-        e = self._solve(k + 1, down.reshape(B // members, p, members * r)).to(d.dtype)
-        return gathered(e, self.levels[k].around)
+            restricted = restricted.view(-1, members, p, r).transpose(1, 2)
+        e = self._solve(k + 1, restricted.reshape(B // members, p, members * r)).to(d.dtype)
+        return gather(e, self.levels[k].around)

@@ -74,16 +74,16 @@ def inverse_by_halves(block: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Tiles:
-    """What every tile brings to the cycle, in its own measure of the root; see cycle.Level for back and down.
+    """The tiles' part of the cycle, in their own measure of the root; see cycle.Level for inverse_rows and restriction.
 
     functions: (T, r, 64) orthonormal.  energy: (T, r, r) their energy with the shift of lost ones.
     coefficients: (T, r, r) column q holds monomial q in the functions.
     """
 
     inverse: torch.Tensor
-    back: torch.Tensor
+    inverse_rows: torch.Tensor
     functions: torch.Tensor
-    down: torch.Tensor
+    restriction: torch.Tensor
     energy: torch.Tensor
     coefficients: torch.Tensor
 
@@ -96,15 +96,15 @@ def tiles(
     continued: solve A p = 0 inside for these traces; else take the monomials there, and the traces for nothing.
     """
     rim = constants.layout.rim
-    back = inverses[:, rim]
+    rows = inverses[:, rim]
     if continued:
-        V = torch.bmm(traces * (c.ring * c.rim)[:, None], back)  # B W T in scaled variables
+        V = torch.bmm(traces * (c.ring * c.rim)[:, None], rows)  # B W T in scaled variables
     else:
         V = (c.root[..., None] * constants.inside).transpose(1, 2)
     V = bases.orthonormal(V)
     coefficients = torch.bmm(V, c.root[..., None] * constants.inside)
-    down = V[:, :, rim].transpose(1, 2).contiguous()
-    return Tiles(inverses, back, V, down, _energy(V, c) + blocks.missing(V), coefficients)
+    restriction = V[:, :, rim].transpose(1, 2).contiguous()
+    return Tiles(inverses, rows, V, restriction, _energy(V, c) + blocks.missing(V), coefficients)
 
 
 def _energy(V: torch.Tensor, c: Cells) -> torch.Tensor:
@@ -174,8 +174,8 @@ def cycle(
     of the blocks there; None: nothing is added.  continued: as in `tiles`.  visits: see cycle.VISITS.
     """
     layout, r = constants.layout, constants.functions
-    coarse, lift = blocks.coarse_from_tiles(t.functions, t.energy, c, layout)
-    levels = [Level(t.inverse, constants.near, c.rim, t.down, t.back, constants.around[0], lift)]
+    coarse, coupling = blocks.coarse_from_tiles(t.functions, t.energy, c, layout)
+    levels = [Level(t.inverse, constants.near, c.rim, t.restriction, t.inverse_rows, constants.around[0], coupling)]
     # Float64 from here on: little data, and regions that are nearly closed have large inverses, whose rounding in
     # float32 made M asymmetric by 4e-6.
     coarse = blocks.Coarse(coarse.operator.double(), coarse.towards.double())
@@ -193,9 +193,9 @@ def cycle(
         else:
             U = within.transpose(1, 2)
         U = bases.orthonormal(U)
-        coarse, lift = blocks.coarsen(coarse, groups, U, block, off)
-        down, around = U.transpose(1, 2).contiguous(), constants.around[k + 1]
-        levels.append(Level(block_inverse, constants.beyond[k], off, down, block_inverse, around, lift))
+        coarse, coupling = blocks.coarsen(coarse, groups, U, block, off)
+        restriction, around = U.transpose(1, 2).contiguous(), constants.around[k + 1]
+        levels.append(Level(block_inverse, constants.beyond[k], off, restriction, block_inverse, around, coupling))
         coefficients = torch.bmm(U, within)
     constant = coefficients[:, :, 0] if c.closed else None
     top = inverse(blocks.dense(coarse, layout, constant)[None])[0]

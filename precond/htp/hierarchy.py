@@ -34,8 +34,8 @@ class Hierarchy(Preconditioner):
         self.scale = torch.empty(0)
         self.algebra = cuda_graph.GraphCache()
         self.topology: Topology | None = None
-        self.pocket: torch.Tensor | None = None
-        self.visiting: tuple[int, ...] = self.visits
+        self.pockets: torch.Tensor | None = None
+        self.visits_now: tuple[int, ...] = self.visits
 
     def setup(self, system: PoissonSystem) -> None:
         """Invert the tiles that changed, continue their functions, and build the coarse operators.
@@ -45,10 +45,10 @@ class Hierarchy(Preconditioner):
         constants = self.constants or self._allocate(system)
         topology = system.topology
         if topology is not self.topology:
-            self.topology, self.pocket = topology, blocks.pockets(topology, constants.layout)
-            self.visiting = self.visits_among_solids if bool(system.solid.any()) else self.visits
+            self.topology, self.pockets = topology, blocks.pockets(topology, constants.layout)
+            self.visits_now = self.visits_among_solids if bool(system.solid.any()) else self.visits
         self._prepare(system, constants)
-        inputs = system, self.pocket, system.open_top, self.visiting
+        inputs = system, self.pockets, system.open_top, self.visits_now
         self.algebra(lambda: self._build(system, constants), system.device, *inputs)
 
     def forget(self) -> None:
@@ -57,25 +57,25 @@ class Hierarchy(Preconditioner):
             self.cache = galerkin.Cache(self.constants, self.continued)
 
     def _prepare(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
-        """What is not done for every frame."""
+        """Work that is not due in every setup: nothing here; `htp` runs its network."""
 
     def _build(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
-        self.cells = blocks.tiled(system, constants.layout, self.pocket)
+        self.cells = blocks.tiled(system, constants.layout, self.pockets)
         made, scale = self._cycle(constants), self.cells.scale.view(-1)
         if self.cycle is not None and cuda_graph.possible(system.device):
-            self.cycle.take(made)  # the solver's graph reads these tensors where they are
+            self.cycle.copy_from(made)  # the solver's graph reads these tensors where they are
             self.scale.copy_(scale)
         else:
             self.cycle, self.scale = made, scale
 
     def _cycle(self, constants: galerkin.Constants) -> Cycle:
         tiles = self.cache.refresh(self.cells, self.polynomials)
-        return galerkin.cycle(self.cells, tiles, constants, continued=self.continued, visits=self.visiting)
+        return galerkin.cycle(self.cells, tiles, constants, continued=self.continued, visits=self.visits_now)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
         """out = M r, shape (ny, nx), float64."""
         assert self.cycle is not None
-        torch.mul(r.view(-1).take(self.taken), self.scale, out=self.scaled.view(-1))
+        torch.mul(r.view(-1).take(self.source), self.scale, out=self.scaled.view(-1))
         z = self.cycle(self.scaled).view(-1) * self.scale
         torch.take(z, self.place, out=self.natural)
         out.view(-1).copy_(self.natural)
@@ -86,7 +86,7 @@ class Hierarchy(Preconditioner):
         self.cache = galerkin.Cache(self.constants, self.continued)
         self.polynomials = self.constants.ring.T[None]
         self.place = layout.place
-        self.taken = layout.cell.view(-1).remainder(system.solid.numel())  # padding reads any cell and has scale 0
+        self.source = layout.cell.view(-1).remainder(system.solid.numel())  # padding reads any cell and has scale 0
         self.scaled = torch.zeros((layout.count, 1, CELLS), dtype=torch.float32, device=system.device)
         self.natural = torch.zeros(self.place.shape, dtype=torch.float32, device=system.device)
         return self.constants

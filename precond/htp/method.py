@@ -118,7 +118,9 @@ class Htp(Hierarchy):
         self.inference_ms = 0.0
         if self.age >= self.every or self._extra() > EXTRA:
             start = now(system.device)
-            self.proposal(lambda: self._propose(system, constants), system.device, system, self.pocket, system.open_top)
+            self.proposal(
+                lambda: self._propose(system, constants), system.device, system, self.pockets, system.open_top
+            )
             self.inference_ms = 1000 * (now(system.device) - start)
             self.age = 0
             self.counts.clear()
@@ -127,7 +129,7 @@ class Htp(Hierarchy):
     def _propose(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
         with torch.no_grad():
             traces, corrections = self.network(
-                blocks.tiled(system, constants.layout, self.pocket), constants.layout, self.places
+                blocks.tiled(system, constants.layout, self.pockets), constants.layout, self.places
             )
         proposed = [self.polynomials + traces, *corrections]
         if self.proposed and cuda_graph.possible(system.device):
@@ -138,7 +140,7 @@ class Htp(Hierarchy):
     def _cycle(self, constants: galerkin.Constants) -> Cycle:
         traces, *corrections = self.proposed
         tiles = self.cache.refresh(self.cells, traces)
-        return galerkin.cycle(self.cells, tiles, constants, corrections, visits=self.visiting)
+        return galerkin.cycle(self.cells, tiles, constants, corrections, visits=self.visits_now)
 
     def _extra(self) -> int:
         """Iterations since the network ran beyond the fewest right after it."""

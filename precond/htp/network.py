@@ -57,9 +57,10 @@ class Places:
 
 
 def features(c: Cells) -> torch.Tensor:
-    """(T, 16, 20): of each of the patch's 4 cells its two couplings, log root and whether it is fluid; and the
+    """(T, 16, 20) features of the patches, free of units.
 
-    couplings of its left cells to the west and of its lower cells to the south. Free of units.
+    Of each of a patch's 4 cells the couplings to the east and north, log root and whether it is fluid; then the
+    couplings of its left cells to the west and of its lower cells to the south.
     """
     T = c.root.shape[0]
     alive = (c.root > 0).float()
@@ -193,8 +194,3 @@ class Network(nn.Module):
             corrections.append(delta.reshape(G, -1, r))
             block = whole
         return corrections
-
-
-def parameters_of(network: nn.Module) -> int:
-    """Number of trained numbers."""
-    return sum(p.numel() for p in network.parameters())

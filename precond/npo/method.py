@@ -8,8 +8,8 @@ import torch
 
 from ..device.timer import now
 from ..io import network_file
+from ..message_passing.coefficient_planes import planes
 from ..preconditioner import Preconditioner
-from ..spai.planes import planes
 from ..system import PoissonSystem
 from .network import Config, Network, Operator
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from ..spai.network import BOUND, Messages
-from ..spai.planes import SIDES, Planes
+from ..message_passing.coefficient_planes import SIDES, Planes
+from ..message_passing.messages import BOUND, Messages
 
 CELL = 5  # numbers told of a cell: alive, leak, sum of couplings, x, y
 SHIFT = 1e-6  # of the coarse operator, whose functions have norm 1: a closed box's constant must not divide by 0

@@ -10,11 +10,11 @@ import torch
 from ..device import cuda_graph
 from ..device.timer import now
 from ..io import network_file, network_memory
+from ..message_passing.coefficient_planes import planes
 from ..preconditioner import Preconditioner
 from ..stencil import Halo, plus_neighbours
 from ..system import PoissonSystem
 from .network import BASE, EPSILON, Config, Factor, Network, transposed
-from .planes import planes
 
 NAME = "spai"
 EVERY = 16  # solves between two runs of the network: what it says is relative to couplings that are always fresh

@@ -9,14 +9,14 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from .planes import SIDES, Planes, shifted
+from ..message_passing.coefficient_planes import SIDES, Planes, shifted
+from ..message_passing.messages import BOUND, Messages
 
-CELL, SIDE = 3, 2  # numbers told of a cell and of a side
+CELL = 3  # features of a cell
 BASE = 2.0  # the network begins at G = 3 I - 2 A^ = I + 2 C, C the couplings; see Factor
 EPSILON = 0.08  # beside that polynomial: 62, 117 and 230 iterations at 1,024, 4,096 and 16,384 cells of barrier frames
 CELLS = 4096  # the size whose logarithm counts as 0
 MOST_SIDE, MOST_LOG = 10.0, 3.0  # |delta| and logarithms stay below: no weights may make G G^T swallow eps by rounding
-BOUND = 3.0  # of logarithms of d_j / d_i as inputs, in units of log 10
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,3 @@ class Network(nn.Module):
 def bounded(x: torch.Tensor, most: float) -> torch.Tensor:
     """x where it is small, never beyond +-most."""
     return most * torch.tanh(x / most)
-
-
-class Messages(nn.Module):
-    """m = relu(U h_i + V h_j + E e_ij) towards each of the four sides."""
-
-    def __init__(self, c: int, out: int):
-        super().__init__()
-        self.own, self.other = nn.Conv2d(c, out, 1), nn.Conv2d(c, out, 1, bias=False)
-        self.edge = nn.Conv2d(SIDE, out, 1, bias=False)
-
-    def forward(self, h: torch.Tensor, edges: list[torch.Tensor]) -> list[torch.Tensor]:
-        own, other = self.own(h), self.other(h)
-        return [relu(own + shifted(other, *side) + self.edge(edge)) for side, edge in zip(SIDES, edges)]

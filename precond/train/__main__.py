@@ -27,7 +27,7 @@ from . import card, checkpoint
 from .checkpoint import Progress
 from .loop import Run, train
 from .ranks import Ranks
-from .recipe import METHODS, Trainee, trainee
+from .recipe import METHODS, Recipe, load_recipe
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def work(chosen: Options, ranks: Ranks, given: Sequence[str]) -> int:
     run = chosen.run
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    model = run.trainee.make(run.config, chosen.seed, run.device)
+    model = run.recipe.make(run.config, chosen.seed, run.device)
     progress = Progress(chosen.seed, chosen.preset, asdict(run.config))
     if ranks.first:
         size = sum(parameter.numel() for parameter in model.parameters())
@@ -71,7 +71,7 @@ def work(chosen: Options, ranks: Ranks, given: Sequence[str]) -> int:
     if not ranks.first:
         return 0
     model.load_state_dict(best)
-    scores = run.trainee.evaluate(run.config, model, final=True)
+    scores = run.recipe.evaluate(run.config, model, final=True)
     try:
         weights.save(chosen.out, run.method, asdict(run.config.model), best)
         card.write(chosen.out.with_suffix(".json"), run, progress, model, scores, given)
@@ -105,16 +105,16 @@ def parser() -> Parser:
 def options(argv: Sequence[str], ranks: Ranks) -> Options:
     """Checked options. Raises Refusal."""
     given = parser().parse_args(joined(argv))
-    learner = learner_of(given.method)
-    preset = given.preset if given.preset is not None else next(iter(learner.presets))
-    if preset not in learner.presets:
-        raise Refusal(f"--preset {preset!r} is unknown: choose from {', '.join(learner.presets)}")
-    config = learner.presets[preset]
+    recipe = recipe_of(given.method)
+    preset = given.preset if given.preset is not None else next(iter(recipe.presets))
+    if preset not in recipe.presets:
+        raise Refusal(f"--preset {preset!r} is unknown: choose from {', '.join(recipe.presets)}")
+    config = recipe.presets[preset]
     check_device(given.device)
     device = ranks.place(argument_checks.device(given.device))
     out = path_of(given.out, "--out", ".safetensors")
     if out is None:
-        out = weights.models_dir() / f"{learner.stem(config)}.safetensors"
+        out = weights.models_dir() / f"{recipe.stem(config)}.safetensors"
     elif out.name.endswith(".train.safetensors"):
         raise Refusal(f"--out {str(out)!r} is the name of a checkpoint: leave out .train")
     beside = checkpoint.path_beside(out)
@@ -131,16 +131,16 @@ def options(argv: Sequence[str], ranks: Ranks) -> Options:
     minutes = positive(given.minutes, "--minutes") if given.minutes is not None else config.training.minutes
     steps = whole(given.steps, "--steps", 1) if given.steps is not None else None
     threads = whole(given.threads, "--threads", 1, 1024) if given.threads is not None else None
-    run = Run(given.method, learner, config, device, beside, minutes, steps)
+    run = Run(given.method, recipe, config, device, beside, minutes, steps)
     return Options(run, preset, seed, out, given.resume, threads)
 
 
-def learner_of(method: str) -> Trainee:
+def recipe_of(method: str) -> Recipe:
     """The method's side of the loop. Raises Refusal."""
     if method not in METHODS:
         raise Refusal(f"METHOD {method!r} is unknown: choose from {', '.join(METHODS)}")
     try:
-        return trainee(method)
+        return load_recipe(method)
     except ImportError as error:
         raise Refusal(f"METHOD {method!r} cannot be trained here: {error}") from None
 

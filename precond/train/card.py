@@ -24,7 +24,7 @@ def write(
         "weights": path.with_suffix(".safetensors").name,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "preset": progress.preset,
-        "data": run.trainee.data(run.config),
+        "data": run.recipe.data(run.config),
         "seed": progress.seed,
         "commit": commit(),
         "command": shlex.join(["python", "-m", "precond.train", *given]),
@@ -35,6 +35,6 @@ def write(
         "scores": {"unit": "mean iterations on the test frames", **scores},
         "curve": {"columns": ["minutes", "step", "loss", "iterations on held-out frames"], "rows": progress.curve},
         "machine": machine(run.device.type),
-        "known_failures": list(run.trainee.known_failures),
+        "known_failures": list(run.recipe.known_failures),
     }
     write_json(path, table)

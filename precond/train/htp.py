@@ -198,7 +198,7 @@ class Preset:
 SHORT = Training(minutes=8, lr=3e-3, evaluate_minutes=2)
 
 
-class HtpTrainee:
+class HtpRecipe:
     """The method's side of the training loop."""
 
     presets: ClassVar[dict[str, Preset]] = {
@@ -282,4 +282,4 @@ def iterations(network: nn.Module, system: PoissonSystem, b: torch.Tensor) -> in
     return iterations_with(Htp(network), system, b, 1e-8, 500, next(network.parameters()).device)
 
 
-TRAINEE = HtpTrainee()
+RECIPE = HtpRecipe()

@@ -78,7 +78,7 @@ def energy(M: Product, A: Product, Z: torch.Tensor, depth: int = 6) -> torch.Ten
     return (1 - along * along / (square * whole)).mean().clamp(min=1e-12).log()
 
 
-class PaperTrainee:
+class PaperRecipe:
     """The method's side of the training loop."""
 
     presets = {
@@ -151,4 +151,4 @@ def frames_of(cells: int, frames: int, device: torch.device) -> Frames:
     return of_systems(Partition(systems[0].solid), systems)
 
 
-TRAINEE = PaperTrainee()
+RECIPE = PaperRecipe()

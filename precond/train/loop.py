@@ -18,7 +18,7 @@ from torch import nn
 from . import checkpoint
 from .checkpoint import Progress, Tensors
 from .ranks import Ranks
-from .recipe import Trainee, Training
+from .recipe import Recipe, Training
 
 MEMORY = 0.98  # of the running mean of the loss
 AVERAGE = 0.995  # of the running mean of the weights, which is what is evaluated and kept: single steps jump about
@@ -32,7 +32,7 @@ class Run:
     """What is trained and for how long; `steps`, where given, ends the run instead of the clock."""
 
     method: str
-    trainee: Trainee
+    recipe: Recipe
     config: Any
     device: torch.device
     checkpoint: Path
@@ -53,7 +53,7 @@ class Objective(nn.Module):
         self.run, self.model = run, model
 
     def forward(self, data: Any) -> torch.Tensor:
-        return self.run.trainee.loss(self.run.config, self.model, data)
+        return self.run.recipe.loss(self.run.config, self.model, data)
 
 
 def train(run: Run, model: nn.Module, progress: Progress, ranks: Ranks, resume: bool) -> Tensors:
@@ -76,7 +76,7 @@ def train(run: Run, model: nn.Module, progress: Progress, ranks: Ranks, resume: 
 
     def evaluate() -> None:
         nonlocal best
-        scores = run.trainee.evaluate(run.config, averaged, final=False)
+        scores = run.recipe.evaluate(run.config, averaged, final=False)
         mean = sum(scores.values()) / len(scores)
         progress.curve.append([round(progress.seconds / 60, 2), progress.step, round(progress.loss, 5), round(mean, 2)])
         if mean < progress.best:
@@ -97,7 +97,7 @@ def train(run: Run, model: nn.Module, progress: Progress, ranks: Ranks, resume: 
             for group in optimiser.param_groups:
                 group["lr"] = rate(training, progress, share)
             rng = np.random.default_rng([progress.seed, ranks.rank, progress.step])
-            loss = objective(run.trainee.batch(run.config, rng, progress.step, run.device))
+            loss = objective(run.recipe.batch(run.config, rng, progress.step, run.device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             norm = float(nn.utils.clip_grad_norm_(model.parameters(), training.clip))

@@ -13,10 +13,10 @@ from torch import nn
 
 from .. import problems
 from ..bench import canonical
+from ..message_passing.coefficient_planes import Planes, planes
 from ..npo.method import NAME, Npo
 from ..npo.network import Config, Network
 from ..solver import Solver
-from ..spai.planes import Planes, planes
 from ..system import PoissonSystem
 from .evaluation import iterations_with
 from .recipe import Training
@@ -88,7 +88,7 @@ def step(A: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, z: torc
 SHORT = Training(minutes=3, lr=3e-3, evaluate_minutes=1)
 
 
-class NpoTrainee:
+class NpoRecipe:
     """The method's side of the training loop."""
 
     presets: ClassVar[dict[str, Preset]] = {
@@ -187,4 +187,4 @@ def iterations(network: nn.Module, system: PoissonSystem, b: torch.Tensor) -> in
     return iterations_with(Npo(network), system, b, RTOL, CAP, next(network.parameters()).device)
 
 
-TRAINEE = NpoTrainee()
+RECIPE = NpoRecipe()

@@ -33,7 +33,7 @@ class Training:
     evaluate_minutes: float = 2.0  # between two evaluations
 
 
-class Trainee(Protocol):
+class Recipe(Protocol):
     """One method's side of the training loop. `config` is a preset: a frozen dataclass of plain values.
 
     presets: by name; the first is the default. Each has the fields `training` (Training) and `model` (a dataclass whose
@@ -63,6 +63,6 @@ class Trainee(Protocol):
         """Frames and seeds, for the card."""
 
 
-def trainee(method: str) -> Trainee:
-    """The trainee of a method. KeyError if there is none of that name, ImportError if it is not there yet."""
-    return import_module(METHODS[method]).TRAINEE
+def load_recipe(method: str) -> Recipe:
+    """The recipe of a method. KeyError if there is none of that name, ImportError if it is not there yet."""
+    return import_module(METHODS[method]).RECIPE

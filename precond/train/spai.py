@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from .. import problems
+from ..message_passing.coefficient_planes import Planes, planes
 from ..solver import Solver
 from ..spai.method import NAME, Spai
 from ..spai.network import Config, Factor, Network
-from ..spai.planes import Planes, planes
 from ..system import PoissonSystem
 from .evaluation import iterations_with
 from .recipe import Training
@@ -94,7 +94,7 @@ LOSSES = ("energy", "sai")
 SHORT = Training(minutes=3, lr=3e-3, evaluate_minutes=1)
 
 
-class SpaiTrainee:
+class SpaiRecipe:
     """The method's side of the training loop."""
 
     presets: ClassVar[dict[str, Preset]] = {
@@ -180,4 +180,4 @@ def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a * b).flatten(1).sum(1)[:, None, None, None]
 
 
-TRAINEE = SpaiTrainee()
+RECIPE = SpaiRecipe()

@@ -111,7 +111,7 @@ def test_methods_that_raise_or_are_indefinite_are_counted_and_never_replaced(tmp
 def test_outside_solvers_solve_the_same_systems(tmp_path):
     pytest.importorskip("pyamg")
     group = runner.generated("blobs", 1024, 2, 0, (100, 100), CPU)
-    runs = runner.contest(("jacobi", "scipy-jacobi", "amg-rs", "scipy-amg-rs"), group, 1e-6, CPU, 5000)
+    runs = runner.run_methods(("jacobi", "scipy-jacobi", "amg-rs", "scipy-amg-rs"), group, 1e-6, CPU, 5000)
     for ours, theirs in (("jacobi", "scipy-jacobi"), ("amg-rs", "scipy-amg-rs")):
         for a, b in zip(runs[ours], runs[theirs]):
             assert abs(a.iterations - b.iterations) <= 1 + 0.01 * b.iterations
@@ -129,7 +129,7 @@ JACOBI = {1024: (325, 83), 2048: (429, 112)}
 @pytest.mark.parametrize("cells", JACOBI)
 def test_the_published_protocol_gives_the_published_iterations(cells):
     group = htp_paper_protocol.group(cells, 20, 0, CPU)
-    runs = htp_paper_protocol.contest(("jacobi",), group, CPU, None)["jacobi"]
+    runs = htp_paper_protocol.run_methods(("jacobi",), group, CPU, None)["jacobi"]
     row = report.row("jacobi", group, runs, "paper")
     mean, deviation = JACOBI[cells]
     assert abs(row["iterations_mean"] - mean) <= deviation

@@ -278,7 +278,7 @@ def test_a_cycle_can_be_refilled_in_place():
     first.setup(problems.frame("blobs", 4096, 0, contrast=100)[0])
     second.setup(problems.frame("spray", 4096, 1, contrast=50)[0])
     addresses = [t.data_ptr() for t in levels_of(first.cycle)]
-    first.cycle.take(second.cycle)
+    first.cycle.copy_from(second.cycle)
     assert [t.data_ptr() for t in levels_of(first.cycle)] == addresses
     assert all(torch.equal(a, b) for a, b in zip(levels_of(first.cycle), levels_of(second.cycle)))
 

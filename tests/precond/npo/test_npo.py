@@ -12,14 +12,14 @@ import precond
 from precond import PoissonSystem, Solver, Status, problems, registry
 from precond.bench import canonical
 from precond.io import weights
+from precond.message_passing.coefficient_planes import planes
 from precond.npo import method
 from precond.npo.method import NAME, Npo
 from precond.npo.network import Config, Network, coarse_inverse
 from precond.pcg import PCG
-from precond.spai.planes import planes
 from precond.torch_loop import TorchLoop
 from precond.train.__main__ import main
-from precond.train.npo import TRAINEE
+from precond.train.npo import RECIPE
 
 CPU = torch.device("cpu")
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -118,13 +118,13 @@ def test_plain_conjugate_gradients_are_refused_with_advice(tmp_path, monkeypatch
 
 
 def test_steps_lower_the_loss():
-    config = TRAINEE.presets["tiny"]
-    model = TRAINEE.make(config, 0, CPU)
+    config = RECIPE.presets["tiny"]
+    model = RECIPE.make(config, 0, CPU)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    data = TRAINEE.batch(config, np.random.default_rng(5), 0, CPU)
+    data = RECIPE.batch(config, np.random.default_rng(5), 0, CPU)
     values = []
     for _ in range(12):
-        value = TRAINEE.loss(config, model, data)
+        value = RECIPE.loss(config, model, data)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 import precond
 from precond import PoissonSystem, Solver, Status, problems
 from precond.io import network_file, weights
+from precond.message_passing.coefficient_planes import planes
 from precond.pcg import PCG
 from precond.spai import method
 from precond.spai.method import NAME, Spai
 from precond.spai.network import Config, Network
-from precond.spai.planes import planes
 from precond.torch_loop import TorchLoop
 from precond.train.__main__ import main
-from precond.train.spai import TRAINEE, edge_noise
+from precond.train.spai import RECIPE, edge_noise
 
 CPU = torch.device("cpu")
 SHIPPED = method.default_weights()
@@ -121,7 +121,7 @@ def test_the_static_one_is_fsai_by_its_definition():
 def test_a_network_that_says_nothing_leaves_chebyshevs_polynomial():
     """A^ M^ = 1 - T_3(1 - A^) + eps A^ in scaled variables."""
     system, _ = problems.frame("blobs", 48, 2, 100, open_top=True)
-    M = dense(Spai(TRAINEE.make(TRAINEE.presets["default"], 0, CPU)), system)
+    M = dense(Spai(RECIPE.make(RECIPE.presets["default"], 0, CPU)), system)
     root = np.sqrt(system.diagonal().numpy().ravel())[~system.solid.numpy().ravel()]
     A = system.to_scipy().toarray() / np.outer(root, root)
     one = np.eye(len(A))
@@ -150,13 +150,13 @@ def test_the_scaled_operator_is_A_between_roots():
 @pytest.mark.parametrize("loss", ["energy", "sai"])
 def test_steps_lower_the_loss(loss):
     torch.manual_seed(0)
-    config = TRAINEE.presets["tiny" if loss == "energy" else "sai"]
-    model = TRAINEE.make(config, 0, CPU)
+    config = RECIPE.presets["tiny" if loss == "energy" else "sai"]
+    model = RECIPE.make(config, 0, CPU)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    data = TRAINEE.batch(config, np.random.default_rng(5), 0, CPU)
+    data = RECIPE.batch(config, np.random.default_rng(5), 0, CPU)
     values = []
     for _ in range(15):
-        value = TRAINEE.loss(config, model, data)
+        value = RECIPE.loss(config, model, data)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()

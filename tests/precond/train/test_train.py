@@ -21,7 +21,7 @@ from precond.problems import frame
 from precond.train import losses
 from precond.train.__main__ import main
 from precond.train.checkpoint import path_beside
-from precond.train.htp_paper import TRAINEE
+from precond.train.htp_paper import RECIPE
 from precond.train.loop import rate
 from precond.train.ranks import Ranks
 from precond.train.recipe import Training
@@ -59,8 +59,8 @@ def test_seconds_of_training_saves_iterations_on_frames_never_seen(tmp_path, cap
     assert main([*ARGUMENTS, "--steps", "200", "--out", str(out)]) == 0
     assert "iterations" in capsys.readouterr().out
     card = json.loads((tmp_path / "w.json").read_text())
-    tiny = TRAINEE.presets["tiny"]
-    before = TRAINEE.evaluate(tiny, TRAINEE.make(tiny, 0, torch.device("cpu")), final=True)
+    tiny = RECIPE.presets["tiny"]
+    before = RECIPE.evaluate(tiny, RECIPE.make(tiny, 0, torch.device("cpu")), final=True)
     label = "paper barrier 256"
     assert card["scores"][label] <= 140  # budget; measured 115, and 198 before training
     assert card["scores"][label] < 0.8 * before[label]
@@ -78,7 +78,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, monke
     torch.set_num_threads(1)
     whole, parts = tmp_path / "whole.safetensors", tmp_path / "parts.safetensors"
     assert main([*ARGUMENTS, "--steps", "5", "--out", str(whole)]) == 0
-    batch = TRAINEE.batch
+    batch = RECIPE.batch
 
     def interrupted(config, rng, step, device):
         if step == 3:
@@ -86,7 +86,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, monke
         return batch(config, rng, step, device)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TRAINEE, "batch", interrupted)
+        patch.setattr(RECIPE, "batch", interrupted)
         assert main([*ARGUMENTS, "--steps", "5", "--out", str(parts)]) == 130
     assert "--resume" in capsys.readouterr().err
     assert not parts.exists()
@@ -137,13 +137,13 @@ def test_two_processes_train_one_model(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_is_skipped_and_counted(tmp_path, monkeypatch):
-    out, loss, calls = tmp_path / "w.safetensors", TRAINEE.loss, []
+    out, loss, calls = tmp_path / "w.safetensors", RECIPE.loss, []
 
     def sometimes(config, model, data):
         calls.append(1)
         return loss(config, model, data) * (math.nan if len(calls) == 2 else 1)
 
-    monkeypatch.setattr(TRAINEE, "loss", sometimes)
+    monkeypatch.setattr(RECIPE, "loss", sometimes)
     assert main([*ARGUMENTS, "--steps", "4", "--out", str(out)]) == 0
     progress = progress_of(out)
     assert (progress["step"], progress["skipped"]) == (4, 1)
