@@ -9,8 +9,7 @@ import torch
 
 from ..device import cuda_graph
 from ..device.timer import now
-from ..io import network_memory
-from ..io import weights as files
+from ..io import network_file, network_memory
 from ..system import PoissonSystem
 from . import blocks, galerkin
 from .cycle import Cycle
@@ -25,44 +24,20 @@ FIRST = 4  # solves after a run that say how few iterations are possible
 
 def default_weights() -> Path:
     """The weights that come with the program."""
-    return files.models_dir() / "htp.safetensors"
+    return network_file.shipped(NAME)
 
 
 def why_unavailable() -> str | None:
     """None, or a sentence that says which file is missing."""
-    path = default_weights()
-    if path.is_file():
-        return None
-    return f"its weights {path.name!r} are not in {path.parent.name!r}; run 'python -m precond.train htp'."
+    return network_file.why_unavailable(NAME)
 
 
 def load(weights: str | None) -> Network:
     """The network of a file, of "random:SEED", or of the file that comes with the program. Raises ValueError."""
-    seed = None if weights is None else files.seed_of(weights)
-    if seed is not None:
-        return random(Config(), seed)
-    path = default_weights() if weights is None else Path(weights)
-    config, tensors = files.load(path, NAME)
-    try:
-        network = Network(Config(**config))
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError):
-        raise ValueError(
-            f"The weights {str(path)!r} cannot be used: no network has the configuration {config}."
-        ) from None
+    network = network_file.load_network(weights, NAME, Config, Network)
     if network.config.functions != FUNCTIONS:
+        path = default_weights() if weights is None else weights
         raise ValueError(f"The weights {str(path)!r} cannot be used: they have {network.config.functions} functions.")
-    files.matching(tensors, network.state_dict(), path)
-    network.load_state_dict(tensors)
-    return network
-
-
-def random(config: Config, seed: int) -> Network:
-    """A network that has learned nothing: every weight N(0, 1 / inputs), the last layers' too."""
-    generator = torch.Generator().manual_seed(seed)
-    network = Network(config)
-    with torch.no_grad():
-        for p in network.parameters():
-            p.copy_(torch.randn(p.shape, generator=generator) / (p.shape[-1] if p.dim() > 1 else 10.0) ** 0.5)
     return network
 
 

@@ -33,6 +33,10 @@ class Config:
     functions: int = 8
     highways: bool = True
 
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}.")
+
 
 class Places:
     """Index tables of one layout: where patches lie, and who is across which rim."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ..device.timer import now
+from ..io import network_file
 from ..io import weights as files
 from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
@@ -81,23 +81,7 @@ def network_of(weights: str) -> Network:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return Network(Config())
-    config, tensors = files.load(weights, NAME)
-    network = Network(config_of(config, weights))
-    files.matching(tensors, network.state_dict(), weights)
-    network.load_state_dict(tensors)
-    return network
-
-
-def config_of(given: dict, path: object) -> Config:
-    """The network's configuration from a file. ValueError if a key or a value cannot be one."""
-    kinds = {field.name: type(field.default) for field in fields(Config)}
-    good = given.keys() == kinds.keys() and all(type(given[key]) is kind for key, kind in kinds.items())
-    if good:
-        config = Config(**given)
-        sizes = (config.width, config.layers, config.heads, config.hidden)
-        if all(1 <= size <= 1024 for size in sizes) and config.width % config.heads == 0:
-            return config
-    raise ValueError(f"The weights {str(path)!r} cannot be used: {given} is no configuration of {NAME!r}.")
+    return network_file.load_network(weights, NAME, Config, Network)
 
 
 def shipped() -> dict[int, Path]:

@@ -28,6 +28,10 @@ class Config:
     places: bool = False  # numbers learned per place within a leaf; published: places are known through edges only
     scaled: bool = False  # rows of F times D^-1/2, as suits an inverse of A; not in the published method
 
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}.")
+
 
 class Network(nn.Module):
     """Frames -> Factors. One set of weights runs on any number of leaves."""

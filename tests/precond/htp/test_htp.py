@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from precond import PoissonSystem, Solver, Status, problems
 from precond.htp import bases, blocks, cycle, galerkin, method, network
 from precond.htp.hierarchy import COARSEST, FUNCTIONS, Hierarchy, Polynomials
 from precond.htp.layout import CELLS, SIDE, Layout
+from precond.io import network_file, weights
 from precond.support.threads import limited_threads
 from precond.train import htp
 from tests.precond import reference
@@ -221,7 +222,7 @@ def test_the_constant_is_never_touched_and_highways_reach_far():
 
     def proposed(config, density):
         torch.manual_seed(0)
-        net = method.random(config, 3)
+        net = network_file.randomised(network.Network(config), 3)
         with torch.no_grad():
             return net(blocks.cells(PoissonSystem.from_density(density), layout), layout, places)
 
@@ -335,3 +336,27 @@ def test_recorded_frames_of_training_are_turned_copies_of_what_was_recorded() ->
         shapes.add(system.shape)
         assert round(float(system.diagonal().sum()), 6) in spectra  # the sum of a turned system's diagonal is the same
     assert len(shapes) > 2
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"width": 10**9}, "is no configuration"),  # refused before gigabytes are asked for
+        ({"width": 30}, "no network has the configuration"),
+        ({"layers": "2"}, "is no configuration"),
+        ({"functions": 4}, "in the model of its configuration"),
+    ],
+)
+def test_files_that_fit_no_network_are_refused(change, sentence, tmp_path):
+    path = tmp_path / "w.safetensors"
+    small = network.Config(width=16, layers=1)
+    weights.save(path, "htp", {**asdict(small), **change}, network.Network(small).state_dict())
+    with pytest.raises(ValueError, match=sentence):
+        method.Htp(str(path))
+
+
+def test_weights_with_another_number_of_functions_are_refused(tmp_path):
+    path, few = tmp_path / "w.safetensors", network.Config(width=16, layers=1, functions=4)
+    weights.save(path, "htp", asdict(few), network.Network(few).state_dict())
+    with pytest.raises(ValueError, match="they have 4 functions"):
+        method.Htp(str(path))
