@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     path
     for folder in ("", "precond", "models", "assets", "sim", "app")
-    for path in ((ROOT / folder).rglob("*.md") if folder else ROOT.glob("README.md"))
+    for path in ((ROOT / folder).rglob("*.md") if folder else (ROOT / "README.md", ROOT / "CONTRIBUTING.md"))
 )
 
 
@@ -130,7 +130,7 @@ def understood(program: str, arguments: list[str]) -> None:
     elif program == "precond.bench":
         from precond.bench.options import options
     elif program == "precond.train":
-        from precond.train.__main__ import recipe_of, parser
+        from precond.train.__main__ import parser, recipe_of
 
         given = parser().parse_args(arguments)
         recipe = recipe_of(given.method)
@@ -163,6 +163,52 @@ def test_every_link_leads_somewhere(page: str, target: str) -> None:
     assert ((ROOT / page).parent / target).exists()
 
 
+def source_files() -> list[str]:
+    """Every .py and .toml of the project, from its root."""
+    folders = ("app", "sim", "precond", "tests", "assets")
+    found = (path for folder in folders for ending in ("py", "toml") for path in (ROOT / folder).rglob(f"*.{ending}"))
+    return [path.relative_to(ROOT).as_posix() for path in found] + ["pyproject.toml"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_named_in_prose_exists(page: Path) -> None:
+    """`precond/registry.py` from the root, `cycle.py` from somewhere: no page speaks of a file that has moved."""
+    files = source_files()
+    for name in re.findall(r"`((?:[\w.-]+/)*\w+\.py)`", page.read_text(encoding="utf-8")):
+        plain = name.removeprefix("../")
+        assert any(file == plain or file.endswith(f"/{plain}") for file in files), name
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_the_map_names_every_folder(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for part in ("app", "sim", "precond"):
+        for folder in (ROOT / part).iterdir():
+            if (folder / "__init__.py").is_file():
+                assert folder.name in text, f"{page} does not name {part}/{folder.name}"
+
+
+def test_every_file_is_linked_by_its_own_name() -> None:
+    """[solver.py](precond/solver.py): what a link to a file shows is the end of where it leads."""
+    for page in PAGES:
+        for shown, target in re.findall(r"\[([\w/]+\.py)\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert target.endswith(shown), f"{name_of(page)}: {shown} leads to {target}"
+
+
+def test_the_version_is_one_and_the_citation_has_what_its_format_asks_for() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    keys = dict(re.findall(r"^([a-z-]+): ?(.*)$", citation, re.M))
+    assert {"cff-version", "message", "title", "authors"} <= keys.keys()
+    assert (keys["cff-version"], keys["title"], keys["license"]) == ("1.2.0", "Estuary", "MIT")
+    assert "arXiv:2605.13343" in citation
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{keys["version"]}"' in project
+    from app import __version__
+
+    assert __version__ == keys["version"]
+    assert f"## {keys['version']} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
 def snippet(page: str, language: str) -> str:
     found = re.search(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
     assert found is not None
@@ -185,3 +231,23 @@ def test_the_view_shown_makes_a_field() -> None:
     assert field.shape == (16, 24)
     assert np.isfinite(field).all()
     assert field.max() > 0
+
+
+def test_the_recorded_systems_shown_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict = {}
+    exec(snippet("assets/frames/README.md", "python"), names)
+    assert names["b"].shape == names["system"].shape == (96, 128)
+
+
+def test_the_solver_and_the_preconditioner_shown_work(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    import precond
+    from precond import registry
+
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))  # what is registered here stays here
+    names: dict = {}
+    page = ROOT / "precond" / "README.md"
+    for text in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        exec(text, names)
+    assert "CONVERGED" in capsys.readouterr().out
+    assert "polynomial" in precond.names()

@@ -42,6 +42,10 @@ def run(installed: Path, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def test_the_wheel_says_that_precond_is_typed(installed: Path) -> None:
+    assert (installed / "precond" / "py.typed").is_file()
+
+
 def test_the_wheel_holds_scenes_and_weights_and_runs_anywhere(installed: Path, tmp_path: Path) -> None:
     where = run(installed, tmp_path, "-c", "import app; print(app.__file__)")
     assert Path(where.strip()).is_relative_to(installed)

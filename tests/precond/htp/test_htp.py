@@ -151,8 +151,8 @@ def test_M_is_symmetric_and_positive_definite(name, seed, contrast, cells):
 def test_units_do_not_matter(factor):
     system, b = problems.frame("blobs", 900, 4, contrast=100)
     other = PoissonSystem(system.beta_x * factor, system.beta_y * factor, system.solid, system.open_top)
-    for name, weights in (("hierarchy", None), ("htp", "random:3")):
-        one, two = (Solver(name, s, device="cpu", weights=weights).solve(s, b) for s in (system, other))
+    for name, source in (("hierarchy", None), ("htp", "random:3")):
+        one, two = (Solver(name, s, device="cpu", weights=source).solve(s, b) for s in (system, other))
         assert one.iterations == two.iterations
         torch.testing.assert_close(two.x * factor, one.x, rtol=1e-4, atol=1e-6 * float(one.x.abs().max()))
 
