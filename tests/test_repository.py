@@ -176,6 +176,15 @@ def test_imports_run_down_the_floors_and_in_no_circle() -> None:
     assert not broken, "\n".join(broken)
 
 
+def test_contributing_shows_the_same_floors() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for part, table in FLOORS.items():
+        (row,) = re.findall(rf"^\| `{part}` \| (.*) \|$", text, flags=re.MULTILINE)
+        shown = [re.findall(r"`(\w+)`", floor) for floor in row.split(" / ")]
+        floors = [[name for name in line.split() if not name.startswith("__")] for line in table.split("\n")]
+        assert shown == [floor for floor in floors if floor]
+
+
 SMALL_HOUSE = {
     "app/cli/options.py": "from app.session.session import Session",
     "app/session/session.py": "from sim.simulation import Simulation\nimport precond",
