@@ -26,9 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return headless.run(options)
         from app.cli import interactive
         from app.ui import settings
-        from app.window.settings_sync import Memory
+        from app.window.settings_sync import SettingsSync
 
-        return interactive.run(options, Memory(settings.place(os.environ) if options.remembers else None))
+        return interactive.run(options, SettingsSync(settings.place(os.environ) if options.remembers else None))
     except Refusal as refusal:
         print(f"estuary: {refusal}", file=sys.stderr)
         return refusal.code
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def interrupt(*_: object) -> None:
-    """What a signal to end does: the same as Ctrl-C."""
+    """Handles SIGTERM as Ctrl-C is handled."""
     raise KeyboardInterrupt
 
 

@@ -24,7 +24,7 @@ QUALITY = 60  # of WebP, 0 to 100
 
 @dataclass(frozen=True)
 class Recording:
-    """Its pictures, one after the other, and how many a second has."""
+    """The pictures of a video and their rate."""
 
     rate: Fraction
     frames: Iterator[Any]  # av.VideoFrame
@@ -38,18 +38,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def work(given: Sequence[str]) -> int:
     """`main` without its errors."""
-    p = Parser(prog="python -m app.animate", description="Pictures of a recording.", allow_abbrev=False)
+    p = Parser(
+        prog="python -m app.animate",
+        description="Make a moving picture, or a still, of a recording.",
+        allow_abbrev=False,
+    )
     p.add_argument("source", metavar="IN.mp4")
-    p.add_argument("target", metavar="OUT.webp|OUT.png", help="a moving picture, or the last one")
-    p.add_argument("--width", metavar="N", default="960", help="pixels across (default %(default)s)")
-    p.add_argument("--fps", metavar="N", default="15", help="pictures a second (default %(default)s)")
+    p.add_argument("target", metavar="OUT.webp|OUT.png", help="a moving picture, or the last frame as a still")
+    p.add_argument("--width", metavar="N", default="960", help="width in pixels (default %(default)s)")
+    p.add_argument("--fps", metavar="N", default="15", help="frames per second (default %(default)s)")
     options = p.parse_args(joined(given))
     still = options.target.endswith(".png")
     target = path_of(options.target, "OUT", ".png" if still else ".webp")
     assert target is not None
     check_outputs({"OUT": target})
     width, fps = whole(options.width, "--width", 16, 4096), whole(options.fps, "--fps", 1, 60)
-    with played(Path(options.source)) as recording:
+    with opened(Path(options.source)) as recording:
         step = max(1, round(recording.rate / fps))
         frames = deque(recording.frames, maxlen=1) if still else islice(recording.frames, 0, None, step)
         pictures = [picture(frame, width) for frame in frames]
@@ -66,8 +70,8 @@ def work(given: Sequence[str]) -> int:
 
 
 @contextmanager
-def played(source: Path) -> Iterator[Recording]:
-    """The recording. What goes wrong with it, also later, is raised as a Refusal."""
+def opened(source: Path) -> Iterator[Recording]:
+    """Opens a recording. Raises Refusal where it cannot be read, also later."""
     import av
 
     try:
@@ -79,7 +83,7 @@ def played(source: Path) -> Iterator[Recording]:
 
 
 def picture(frame: Any, width: int) -> Image.Image:
-    """For Pillow, at that width."""
+    """The frame as a picture of that width."""
     size = (width, round(width * frame.height / frame.width))
     return frame.to_image().resize(size, Image.Resampling.LANCZOS)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from app.cli import interactive, record_systems
+from app.cli import compare, record_systems
 from app.cli.options import Options
-from app.cli.outputs import Journey, open_session, write_results
-from app.compare import comparison
+from app.cli.outputs import Run, open_session, write_results
 from app.session.session import Session
 from app.solving import run_stats
+from app.window import offscreen
 from precond.support.command_line import RUN_TIME, Refusal
 
 
 def run(options: Options) -> int:
     """Simulates options.frames output frames, writes what was asked for and returns the exit code."""
     if options.compare:
-        return comparison.run(options)
+        return compare.run(options)
     try:
         session = open_session(options)
     except (ValueError, RuntimeError) as error:
@@ -22,25 +22,27 @@ def run(options: Options) -> int:
     except MemoryError:
         raise Refusal(f"--grid {'x'.join(map(str, options.grid or ()))} does not fit into memory", RUN_TIME) from None
     recording = record_systems.start(session, options)
-    journey = Journey(session, options)
+    work = Run(session, options)
     print(heading(session, options), flush=True)
     try:
         if options.record is None:
-            for _ in journey.frames():
+            for _ in work.frames():
                 pass
         else:
-            interactive.record(journey, options.record)
+            ended = offscreen.record(session, work.frames(), options.record)
+            work.failure = work.failure or ended
     finally:
         session.close_log()
-    print(run_stats.table(journey.panes))
-    about_log = (session.log and session.log.error, session.replay and session.replay.verdict())
-    for notice in filter(None, (*(pane.notice for pane in journey.panes), journey.notice, *about_log)):
+    print(run_stats.table(work.parts))
+    log, replay = session.journal.log, session.journal.replay
+    about_log = (log and log.error, replay and replay.verdict())
+    for notice in filter(None, (*(part.notice for part in work.parts), work.notice, *about_log)):
         print(f"note: {notice}")
-    if journey.failure:  # half a run's numbers under a whole run's name would mislead
-        raise Refusal(journey.failure, RUN_TIME)
+    if work.failure:  # half a run's numbers under a whole run's name would mislead
+        raise Refusal(work.failure, RUN_TIME)
     if recording is not None:
         print(f"wrote {len(recording)} systems to {recording.directory}")
-    write_results(options, session, [journey.total, *journey.panes])
+    write_results(options, session, work.total, work.parts)
     return 0
 
 

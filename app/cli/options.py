@@ -17,7 +17,7 @@ from app.cli.validation import (
     check_weights,
     compared,
     export_of,
-    grid_of,
+    parsed_grid,
     preconds_of,
     scene_of,
     state_of,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SCENE, DEFAULT_PRECOND, DEFAULT_FRAMES = "dam-break", "htp", 240
 DEFAULT_TOL = "1e-6"
-DECIDING = ("state", "replay", "log", "record", "compare", "frames")  # a run with one of these keeps its grid
+KEEP_GRID = ("state", "replay", "log", "record", "compare", "frames")  # a run with one of these keeps its grid
 THREADS_PER_CPU = 4  # more only wait for each other
 
 
@@ -73,16 +73,16 @@ def parser() -> Parser:
     """The parser; values stay texts here and are checked in `options`, where the message can name the fix."""
     p = Parser(
         prog="python -m app",
-        description="Liquids and gases in a window, the pressure solver switched live.",
+        description="Interactive simulation of liquids and gases whose pressure solver is switched while it runs.",
         allow_abbrev=False,
     )
-    p.add_argument("--scene", metavar="NAME|FILE.toml", help=f"what to simulate (default {DEFAULT_SCENE})")
+    p.add_argument("--scene", metavar="NAME|FILE.toml", help=f"the scene to simulate (default {DEFAULT_SCENE})")
     p.add_argument("--grid", metavar="NYxNX", help="cells, rows x columns, 16 to 2048 each (default: the scene's)")
     p.add_argument(
         "--precond",
         metavar="NAME[,NAME...]",
-        help=f"preconditioner (default {DEFAULT_PRECOND}); a list, with --headless, takes turns at equal shares of "
-        "--frames; with --replay: in place of those of the log",
+        help=f"preconditioner (default {DEFAULT_PRECOND}); with --headless, a list shares --frames equally, one after "
+        "another; with --replay, used instead of those in the log",
     )
     p.add_argument("--weights", metavar="FILE", help="weights of a learned preconditioner, or random:SEED")
     p.add_argument("--tol", metavar="R", help=f"relative residual of every pressure solve (default {DEFAULT_TOL})")
@@ -94,29 +94,31 @@ def parser() -> Parser:
     p.add_argument(
         "--frames", metavar="K", help=f"stop after K frames of 1/60 s (default {DEFAULT_FRAMES} with --headless)"
     )
-    p.add_argument("--record", metavar="FILE.mp4", help="write a video of the window")
+    p.add_argument("--record", metavar="FILE.mp4", help="record a video of the window")
     p.add_argument(
         "--compare",
         metavar="NAME,NAME[,...]",
-        help="up to four preconditioners side by side; with --record a split-screen video of --frames and the start",
+        help="compare up to four preconditioners side by side; with --record, a split-screen video",
     )
-    p.add_argument("--race", action="store_true", help="with --compare: each fluid as fast as its own solver allows")
-    p.add_argument("--json", metavar="FILE", help="write the numbers of the run")
+    p.add_argument(
+        "--race", action="store_true", help="with --compare: each fluid runs as fast as its own solver allows"
+    )
+    p.add_argument("--json", metavar="FILE", help="write the statistics of the run")
     p.add_argument("--state", metavar="FILE.npz", help="continue from a saved state")
-    p.add_argument("--save-state", metavar="FILE.npz", help="save the state at the end")
+    p.add_argument("--save-state", metavar="FILE.npz", help="save the state at the end of the run")
     p.add_argument(
         "--export", metavar="FILE.npz|FILE.vti", help="write the fields of the last frame, for NumPy or ParaView"
     )
-    p.add_argument("--log", metavar="FILE.jsonl", help="write every input, with the frame at which it took effect")
+    p.add_argument("--log", metavar="FILE.jsonl", help="log every input with the frame at which it took effect")
     p.add_argument(
         "--replay", metavar="FILE.jsonl", help="repeat a logged run exactly; --precond may differ, for comparisons"
     )
+    p.add_argument("--dump-systems", metavar="DIR", help="with --headless: write every pressure system to a new folder")
+    p.add_argument("--dump-every", metavar="K", help="with --dump-systems: write only the first of every K systems")
     p.add_argument(
-        "--dump-systems", metavar="DIR", help="with --headless: record every pressure system in a new folder"
-    )
-    p.add_argument("--dump-every", metavar="K", help="with --dump-systems: only the first of every K systems")
-    p.add_argument(
-        "--no-settings", action="store_true", help="remember no settings of the window; also ESTUARY_SETTINGS=off"
+        "--no-settings",
+        action="store_true",
+        help="neither load nor save the window's settings; ESTUARY_SETTINGS=off does the same",
     )
     p.add_argument("--list-scenes", action="store_true", help="print the scenes and exit")
     p.add_argument("--version", action="version", version=f"estuary {__version__}")
@@ -140,10 +142,10 @@ def options(argv: Sequence[str]) -> Options | None:
         "--export": export_of(given.export),
     }
     check_comparison(given)
-    fixed = given.headless or any(getattr(given, option) is not None for option in DECIDING)
+    fixed = given.headless or any(getattr(given, option) is not None for option in KEEP_GRID)
     free = not fixed and given.grid is None, not fixed and given.tol is None
     replay = None if given.replay is None else replay_of(given)
-    grid = grid_of(given.grid)
+    grid = parsed_grid(given.grid)
     saved = None if given.state is None else state_of(given.state, scene_of(given.scene) if given.scene else None, grid)
     fill_in(given, replay, saved)
     tol = tol_of(given.tol)
@@ -172,7 +174,7 @@ def options(argv: Sequence[str]) -> Options | None:
     if dump_systems is not None:
         check_dump(dump_systems, given.headless, outputs)
     elif given.dump_every is not None:
-        raise Refusal("--dump-every thins out what is recorded: add --dump-systems DIR")
+        raise Refusal("--dump-every needs --dump-systems DIR")
     return Options(
         scene=scene,
         grid=grid,
@@ -204,28 +206,28 @@ def options(argv: Sequence[str]) -> Options | None:
 
 
 def check_comparison(given: Namespace) -> None:
-    """Refuses options that a comparison cannot keep to."""
+    """Refuses options that do not go with a comparison."""
     if given.race and given.compare is None:
-        raise Refusal("--race needs the preconditioners that race: add --compare NAME,NAME")
+        raise Refusal("--race needs --compare NAME,NAME")
     if given.race and given.replay is not None and not given.headless:
-        raise Refusal(f"--replay {given.replay!r} cannot decide about a race in the window: add --headless")
+        raise Refusal(f"--replay {given.replay!r} cannot drive a race in the window: add --headless")
     if given.compare is None or not given.headless:
         return
     for option in ("precond", "log", "dump_systems", "save_state", "export"):
         if getattr(given, option) is not None:
             name = option.replace("_", "-")
             raise Refusal(
-                f"--{name} {getattr(given, option)!r} is for a single fluid, --compare has several: leave out one"
+                f"--{name} {getattr(given, option)!r} is for a single fluid, --compare has several: leave one out"
             )
 
 
 def replay_of(given: Namespace) -> Replay:
-    """The log to replay, which decides about everything but the preconditioner, the device and what is written."""
+    """The log to replay. It sets everything but the preconditioner, the device and the outputs."""
     from app.session import input_log_reader
 
     for option in ("scene", "grid", "state", "seed", "tol"):
         if getattr(given, option) is not None:
-            raise Refusal(f"--{option} {getattr(given, option)!r} is for the log of --replay to decide: leave it out")
+            raise Refusal(f"--{option} {getattr(given, option)!r} is set by the replayed log: leave it out")
     path = path_of(given.replay, "--replay", "")
     assert path is not None
     if given.log is not None and path.resolve() == Path(given.log).resolve():
@@ -238,7 +240,7 @@ def replay_of(given: Namespace) -> Replay:
 
 
 def method_of(file: str, name: str, weights: str | None) -> str:
-    """The method that a state was saved with, or the default, with a note, where it cannot go on with that one."""
+    """The method that a state was saved with, or the default, with a note, where that one cannot be used."""
     from precond.registry import entry, names, why_unavailable
 
     why = "which is not known here"
@@ -249,12 +251,12 @@ def method_of(file: str, name: str, weights: str | None) -> str:
         if not why and weights and not known.takes_weights:
             why = "which takes no --weights"
     if why:
-        print(f"note: {file} was saved with {name!r}, {why}; it goes on with {DEFAULT_PRECOND!r}")
+        print(f"note: {file} was saved with {name!r}, {why}; it continues with {DEFAULT_PRECOND!r}")
     return DEFAULT_PRECOND if why else name
 
 
 def fill_in(given: Namespace, replay: Replay | None, saved: SavedState | None) -> None:
-    """Sets what the command line leaves open: as logged, as saved, or to the defaults."""
+    """Fills in what the command line leaves open: as logged, as saved, or the defaults."""
     if replay is None:
         texts = {"precond": DEFAULT_PRECOND, "tol": DEFAULT_TOL, "device": "auto", "seed": "0"}
         if saved is not None and saved.choice is not None:

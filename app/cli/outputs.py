@@ -15,7 +15,8 @@ from app.session.session import Session
 from app.solving.choice import Choice
 from app.solving.run_stats import RunStats, centre_of_mass
 from app.solving.switchable_solver import SwitchableSolver
-from precond.support.command_line import RUN_TIME, Refusal, write_json
+from precond.support.command_line import RUN_TIME, Refusal
+from precond.support.files import write_json
 from precond.support.provenance import machine
 from sim import export
 from sim.frame import Frame

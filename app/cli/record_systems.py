@@ -33,7 +33,7 @@ class Dump:
         except OSError as error:  # a full disk ends the run as a failing solve would
             raise RuntimeError(
                 f"--dump-systems {str(recording.directory)!r} could not be written: {error.strerror or error}; "
-                f"the {len(recording)} systems before are whole"
+                f"the {len(recording)} systems before it are complete"
             ) from None
         return session.solve(system, b, x0)
 

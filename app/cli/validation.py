@@ -1,4 +1,4 @@
-"""Single options of the command line, each checked so that the message can name the fix. Raise Refusal."""
+"""Checks of single options. Each raises Refusal with a message that names the fix."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.solving.choice import METHODS_MAX, TOL_MIN
 from precond.support.command_line import RUN_TIME, Refusal, check_writable, path_of, positive
 
 if TYPE_CHECKING:
     from app.session.state_file import SavedState
     from sim.scenes.scene import Scene
 
-TOL_MIN = 1e-14  # relative; rounding of float64 hides anything smaller
-PANES = 4  # most in a comparison: more would be too small to see
-
 
 def tol_of(text: str) -> float:
-    """The tolerance, within reach of float64."""
+    """The tolerance, no finer than float64 resolves."""
     tol = positive(text, "--tol")
     if not TOL_MIN <= tol < 1:
-        raise Refusal(f"--tol {text} is out of reach: give {TOL_MIN:g} to 1, e.g. 1e-6")
+        raise Refusal(f"--tol {text} is out of range: give {TOL_MIN:g} to 1, e.g. 1e-6")
     return tol
 
 
@@ -33,7 +31,7 @@ def check_weights(weights: str | None, precond: str, preconds: Sequence[str]) ->
     if weights and not weights.startswith("random:") and not Path(weights).is_file():
         raise Refusal(f"--weights {weights!r} is not a file: give a file of weights or random:SEED")
     if weights and not any(entry(name).takes_weights for name in preconds):
-        raise Refusal(f"--weights {weights!r} is of no use to --precond {precond!r}: leave it out")
+        raise Refusal(f"--weights {weights!r} has no effect with --precond {precond!r}: leave it out")
     for name in preconds if weights else ():
         if entry(name).takes_weights:
             try:
@@ -50,7 +48,7 @@ def check_dump(folder: Path, headless: bool, outputs: dict[str, Path | None]) ->
         raise Refusal(f"{name} needs a run without a window: add --headless")
     for other, path in outputs.items():
         if path is not None and folder.resolve() in (path.resolve(), *path.resolve().parents):
-            raise Refusal(f"{name} would also hold the file of {other}: give two places")
+            raise Refusal(f"{name} would also hold the file of {other}: give two different places")
     if not folder.is_dir():
         if os.path.lexists(folder):
             raise Refusal(f"{name} is not a folder: give a new one")
@@ -75,7 +73,7 @@ def export_of(text: str | None) -> Path | None:
     return path
 
 
-def grid_of(text: str | None) -> tuple[int, int] | None:
+def parsed_grid(text: str | None) -> tuple[int, int] | None:
     """(ny, nx) of "NYxNX"."""
     from sim.grid import Grid
 
@@ -98,7 +96,7 @@ def scene_of(name: str) -> Scene:
 
 
 def preconds_of(text: str, weights: str | None, headless: bool, frames: int | None) -> tuple[str, ...]:
-    """The preconditioners to use in turn."""
+    """The preconditioners to use, one after another."""
     chosen = methods_of(text, weights)
     if len(chosen) > 1 and not headless:
         raise Refusal(f"--precond {text!r} names several: add --headless, or give one and switch in the panel")
@@ -110,7 +108,7 @@ def preconds_of(text: str, weights: str | None, headless: bool, frames: int | No
 
 
 def methods_of(text: str, weights: str | None) -> tuple[str, ...]:
-    """Names in a comma list, each known and available here, or with another to stand in for it."""
+    """The names in a comma-separated list; each is known, and available here or replaced by a stand-in."""
     import precond
     from precond.registry import entry
 
@@ -128,8 +126,8 @@ def methods_of(text: str, weights: str | None) -> tuple[str, ...]:
 def compared(text: str, weights: str | None) -> tuple[str, ...]:
     """The methods of --compare: up to four, each once."""
     chosen = methods_of(text, weights)
-    if len(chosen) > PANES:
-        raise Refusal(f"--compare {text!r} names {len(chosen)} preconditioners: give {PANES} at most")
+    if len(chosen) > METHODS_MAX:
+        raise Refusal(f"--compare {text!r} names {len(chosen)} preconditioners: give {METHODS_MAX} at most")
     twice = [name for k, name in enumerate(chosen) if name in chosen[:k]]
     if twice:
         raise Refusal(f"--compare {text!r} names {twice[0]!r} twice: give each once")

@@ -1,4 +1,4 @@
-"""Fluids side by side: each with a solver and a clock of its own, from the same state, with the same inputs.
+"""The panes of a comparison: fluids with solvers and clocks of their own, from the same state, with the same inputs.
 
 All are stepped on one thread, one after another, so that none is slowed by another while it is timed.
 """
@@ -12,8 +12,8 @@ from typing import Any
 
 import sim
 from app.session.session import FRAME_DT, Session
-from app.solving.method_stats import Book, Means, Standing
-from app.solving.run_stats import Tally
+from app.solving.method_stats import MethodResult, MethodStats, RecentMeans
+from app.solving.run_stats import RunStats
 from sim.frame import Frame, Stroke
 
 REHEARSAL = 30.0  # [s] of computing at most
@@ -21,7 +21,7 @@ OUTSIDE = tuple(Stroke(tool, -9.0, -9.0, -9.0, -9.0, 1e-3) for tool in ("push", 
 
 
 class Pane:
-    """One fluid. `step` computes the next frame, `publish` shows it: between the two lies the time that it took."""
+    """One fluid. `step` computes the next frame; `publish` shows it, once the pane's clock has reached it."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -29,8 +29,8 @@ class Pane:
         self.start_over()
 
     def start_over(self) -> None:
-        """All counts from zero; the fluid stays."""
-        self.book, self.tally = Book(self.precond), Tally(self.precond)
+        """Counts from zero; the fluid stays."""
+        self.method_stats, self.run_stats = MethodStats(self.precond), RunStats(self.precond)
         self.frame = self.session.last  # as shown
         self.due = 0.0  # when, on its own clock, the frame computed last is ready [s]
         self._origin = self.session.last.time
@@ -56,15 +56,15 @@ class Pane:
             return
         self.frame, seconds = self._waiting
         self._waiting = None
-        self.book.add(self.frame.stats.solutions, 1e3 * seconds)
-        self.book.clock = self.due
-        self.book.trouble = self.session.solve.notice or self.book.trouble
-        self.tally.add(self.frame, seconds)
-        self.tally.notice = self.session.solve.notice or self.tally.notice
+        self.method_stats.add(self.frame.stats.solutions, 1e3 * seconds)
+        self.method_stats.clock = self.due
+        self.method_stats.error = self.session.solve.notice or self.method_stats.error
+        self.run_stats.add(self.frame, seconds)
+        self.run_stats.notice = self.session.solve.notice or self.run_stats.notice
 
-    def standing(self, shown: Means | None = None) -> Standing:
-        """Its numbers as shown."""
-        return self.book.standing(self.frame.time, shown)
+    def result(self, shown: RecentMeans | None = None) -> MethodResult:
+        """The statistics as shown."""
+        return self.method_stats.result(self.frame.time, shown)
 
     def warm_up(self) -> None:
         """Lets compilers run and buffers be made, for the brush too, so that no frame is timed with them."""
@@ -92,7 +92,7 @@ class Pane:
 
 
 def furthest_behind(panes: Sequence[Pane]) -> Pane:
-    """The one whose own clock is furthest behind."""
+    """The pane whose own clock is furthest behind."""
     return min(panes, key=lambda pane: pane.due)
 
 
@@ -112,13 +112,15 @@ class Inputs:
         self._next = [0 for _ in panes]
 
     def add(self, action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        """From the next frame of the pane that is furthest ahead on."""
-        self._entries.append((max(pane.book.frames for pane in self._panes), action, arguments))
+        """Adds an input that counts from the next frame of the pane that is furthest ahead."""
+        self._entries.append((max(pane.method_stats.frames for pane in self._panes), action, arguments))
 
     def hand_to(self, which: int) -> None:
         """Carries out what is due for a pane before its next frame. Raises ValueError for what it refuses."""
         pane = self._panes[which]
-        while self._next[which] < len(self._entries) and self._entries[self._next[which]][0] <= pane.book.frames:
+        while (
+            self._next[which] < len(self._entries) and self._entries[self._next[which]][0] <= pane.method_stats.frames
+        ):
             _, action, arguments = self._entries[self._next[which]]
             self._next[which] += 1
             action(pane.session, *arguments)

@@ -9,9 +9,8 @@ from typing import Any
 
 from app.compare.pane import Inputs, Pane, furthest_behind
 from app.session.session import Session
-from app.session.snapshot import Snapshot
-from app.solving.method_stats import Board
-from app.solving.switchable_solver import Choice
+from app.session.snapshot import ComparisonSnapshot, Snapshot
+from app.solving.choice import Choice
 
 PANE_INPUTS = frozenset({
     Session.stroke, Session.let_go, Session.discard, Session.set_gravity, Session.set_densities,
@@ -25,7 +24,7 @@ class Race:
 
     def __init__(self, session: Session, methods: tuple[str, ...]) -> None:
         """Raises ValueError, RuntimeError or MemoryError where a pane cannot be made."""
-        self.panes = [Pane(session.twin(name)) for name in methods]
+        self.panes = [Pane(session.fork(name)) for name in methods]
         for pane in self.panes:
             pane.warm_up()
         self._inputs = Inputs(self.panes)
@@ -47,21 +46,21 @@ class Race:
         """
         pane = furthest_behind(self.panes)
         if math.isinf(pane.due):
-            raise ValueError(self.panes[0].book.trouble)
+            raise ValueError(self.panes[0].method_stats.error)
         self._inputs.hand_to(self.panes.index(pane))
         try:
             pane.step()
         except (ValueError, RuntimeError) as error:
-            pane.book.trouble, pane.due = " ".join(str(error).split()), math.inf
+            pane.method_stats.error, pane.due = " ".join(str(error).split()), math.inf
             return
         pane.publish()
 
     def snapshot(self, serial: int) -> Snapshot:
-        """The first pane's, with all panes on its board."""
+        """The first pane's, with the results of all panes."""
         session = self.panes[0].session
         place = session.simulation.scene, session.simulation.grid, session.solve.choice.tol
-        board = Board(
-            *place, "race", tuple(pane.frame for pane in self.panes), tuple(pane.standing() for pane in self.panes)
+        comparison = ComparisonSnapshot(
+            *place, "race", tuple(pane.frame for pane in self.panes), tuple(pane.result() for pane in self.panes)
         )
-        frames = max(pane.book.frames for pane in self.panes)
-        return replace(session.snapshot(), serial=serial, board=board, frames=frames)
+        frames = max(pane.method_stats.frames for pane in self.panes)
+        return replace(session.snapshot(), serial=serial, comparison=comparison, frames=frames)

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from imgui_bundle import ImVec2, imgui
 
-from app.cli.validation import PANES
 from app.session.snapshot import Snapshot
+from app.solving.choice import METHODS_MAX, ComparisonChoice
 from app.ui import theme
 from app.ui.tooltips import tip
-from app.ui.ui_state import Interaction
+from app.ui.ui_state import UiState
 from app.ui.widgets import mark
-from app.worker.worker import Comparing, Worker
+from app.worker.view_model import ViewModel
 from precond.figures import method_style
 
 MODES = (
-    ("off", "Off", "One solver."),
-    ("shadow", "Shadow", "All methods solve every pressure system, the fluid follows one of them."),
-    ("race", "Race", "A fluid for each method, from the present state, each as fast as its solver allows."),
+    ("off", "Off", "One method, one fluid."),
+    (
+        "shadow",
+        "Shadow",
+        "One fluid: every method solves each of its pressure systems, and the fluid follows one of them.",
+    ),
+    ("race", "Race", "One fluid per method, all from the current state, each as fast as its solver allows."),
 )
 
 
 class ComparePanel:
     """Draws into the current ImGui window."""
 
-    def __init__(self, worker: Worker, state: Interaction, reasons: dict[str, str | None]) -> None:
-        self._worker, self._state, self._reasons = worker, state, reasons
-        first = worker.comparing
+    def __init__(self, view: ViewModel, state: UiState, reasons: dict[str, str | None]) -> None:
+        self._view, self._state, self._reasons = view, state, reasons
+        first = view.comparing
         if first.mode == "off":  # what the command line has chosen is checked already
             here = tuple(name for name in first.methods if not reasons.get(name))
-            worker.compare(replace(first, methods=here))
+            view.compare(methods=here)
 
     def draw(self, snapshot: Snapshot) -> None:
-        """The whole group: a line."""
-        comparing = self._worker.comparing
+        """The whole group, on one line."""
+        comparing = self._view.comparing
         for mode, label, hint in MODES:
             if mode != "off":
                 imgui.same_line(0, 4)
@@ -42,7 +44,7 @@ class ComparePanel:
             if chosen:
                 imgui.push_style_color(imgui.Col_.button, theme.color("#2f6f6c"))
             if imgui.button(label) and not chosen:
-                self._worker.compare(replace(comparing, mode=mode))
+                self._view.compare(mode)
             if chosen:
                 imgui.pop_style_color()
             tip(hint)
@@ -55,15 +57,15 @@ class ComparePanel:
                 self._method(comparing, name, reason)
             imgui.end_combo()
         else:
-            tip("Which methods, four at most.")
+            tip("The methods to compare, four at most.")
 
-    def _method(self, comparing: Comparing, name: str, reason: str | None) -> None:
-        """A line of the list: a box to tick, disabled where it cannot be."""
+    def _method(self, comparing: ComparisonChoice, name: str, reason: str | None) -> None:
+        """A line of the list: a box to tick, disabled where it cannot be changed."""
         chosen = name in comparing.methods
-        if not reason and not chosen and len(comparing.methods) >= PANES:
-            reason = f"{PANES} are the most: take another away first"
+        if not reason and not chosen and len(comparing.methods) >= METHODS_MAX:
+            reason = f"At most {METHODS_MAX} methods: remove another first"
         if not reason and chosen and len(comparing.methods) == 1:
-            reason = "one has to stay"
+            reason = "Keep at least one method"
         imgui.begin_disabled(bool(reason))
         (x, y), side = imgui.get_cursor_screen_pos(), imgui.get_text_line_height()
         imgui.dummy(ImVec2(side, side))
@@ -76,4 +78,4 @@ class ComparePanel:
             imgui.set_tooltip(reason)
         if changed:
             wanted = set(comparing.methods) ^ {name}
-            self._worker.compare(replace(comparing, methods=tuple(n for n in self._reasons if n in wanted)))
+            self._view.compare(methods=tuple(n for n in self._reasons if n in wanted))

@@ -1,4 +1,4 @@
-"""The panel's group about the fluid: what the phases are like, how they pull at each other, how time is cut up."""
+"""The panel's group about the fluid: gravity, densities, viscosities, surface tensions, and the time step."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from app.session.snapshot import Snapshot
 from app.ui import log_slider, theme
 from app.ui.log_slider import Scale
 from app.ui.tooltips import NUMBERS, show, tip
-from app.ui.ui_state import Interaction
+from app.ui.ui_state import UiState
 from app.ui.widgets import mark
-from app.worker.worker import Worker
+from app.worker.view_model import ViewModel
 from sim.scenes.scene import Phase, pairs
 
 RATIOS = (1.0, 1000.0)
@@ -27,8 +27,8 @@ FOLDED = 3  # phases above which the pairs are folded away: four make six of the
 class FluidPanel:
     """Draws into the current ImGui window."""
 
-    def __init__(self, worker: Worker, state: Interaction) -> None:
-        self._worker, self._state = worker, state
+    def __init__(self, view: ViewModel, state: UiState) -> None:
+        self._view, self._state = view, state
 
     def draw(self, snapshot: Snapshot) -> None:
         """The whole group."""
@@ -38,10 +38,10 @@ class FluidPanel:
             self._ratio(snapshot, half)
             imgui.same_line()
         imgui.set_next_item_width(half if len(phases) == 2 else -1)
-        changed, gravity = imgui.slider_float("##gravity", snapshot.gravity, -20.0, 20.0, "gravity %.2f m/s²")
+        changed, gravity = imgui.slider_float("##gravity", snapshot.settings.gravity, -20.0, 20.0, "gravity %.2f m/s²")
         tip(NUMBERS["gravity"])
         if changed:
-            self._worker.submit(Session.set_gravity, gravity)
+            self._view.submit(Session.set_gravity, gravity)
         for k, phase in enumerate(phases):
             self._phase(snapshot, k, phase)
         if len(phases) <= FOLDED or imgui.tree_node(f"Surface tension of {math.comb(len(phases), 2)} pairs"):
@@ -61,7 +61,7 @@ class FluidPanel:
         imgui.pop_font()
 
     def _ratio(self, snapshot: Snapshot, width: float) -> None:
-        densities = snapshot.densities
+        densities = snapshot.settings.densities
         ratio = max(densities) / min(densities)
         imgui.set_next_item_width(width)
         changed, ratio = imgui.slider_float(
@@ -70,7 +70,7 @@ class FluidPanel:
         tip(NUMBERS["ratio"])
         mark(self._state, "ratio")
         if changed:
-            self._worker.submit(Session.set_densities, with_ratio(densities, ratio, snapshot))
+            self._view.submit(Session.set_densities, with_ratio(densities, ratio, snapshot))
 
     def _phase(self, snapshot: Snapshot, k: int, phase: Phase) -> None:
         """A line: colour and name, density, viscosity."""
@@ -85,21 +85,21 @@ class FluidPanel:
         if imgui.is_item_hovered():
             show(f"{phase.name}: density and viscosity")
         imgui.same_line(left + names)
-        density, viscosity = snapshot.densities[k], snapshot.viscosities[k]
+        density, viscosity = snapshot.settings.densities[k], snapshot.settings.viscosities[k]
         imgui.set_next_item_width(width)
         moved = log_slider.draw("##density", density, DENSITY, f"{log_slider.short(density)} kg/m³")
         tip(NUMBERS["density"])
         if k == 0 and len(snapshot.scene.phases) > 2:
             mark(self._state, "ratio")
         if moved is not None:
-            self._worker.submit(Session.set_densities, put(snapshot.densities, k, moved))
+            self._view.submit(Session.set_densities, put(snapshot.settings.densities, k, moved))
         imgui.same_line()
         imgui.set_next_item_width(width)
-        text = f"{log_slider.short(viscosity)} Pa s" if viscosity else "not viscous"
+        text = f"{log_slider.short(viscosity)} Pa s" if viscosity else "inviscid"
         moved = log_slider.draw("##viscosity", viscosity, VISCOSITY, text)
         tip(NUMBERS["viscosity"])
         if moved is not None:
-            self._worker.submit(Session.set_viscosities, put(snapshot.viscosities, k, moved))
+            self._view.submit(Session.set_viscosities, put(snapshot.settings.viscosities, k, moved))
         imgui.pop_id()
 
     def _tensions(self, snapshot: Snapshot) -> None:
@@ -112,12 +112,12 @@ class FluidPanel:
             swatch(phases[k])
             imgui.same_line()
             imgui.set_next_item_width(-1)
-            tension = snapshot.tensions[number]
+            tension = snapshot.settings.tensions[number]
             text = f"surface tension {log_slider.short(tension)} N/m" if tension else "no surface tension"
             moved = log_slider.draw("##tension", tension, TENSION, text)
             tip(f"Between {phases[i].name} and {phases[k].name}. {NUMBERS['tension']}")
             if moved is not None:
-                self._worker.submit(Session.set_tensions, put(snapshot.tensions, number, moved))
+                self._view.submit(Session.set_tensions, put(snapshot.settings.tensions, number, moved))
             imgui.pop_id()
 
 
@@ -140,7 +140,7 @@ def shortened(text: str, width: float) -> str:
 
 
 def put(values: tuple[float, ...], k: int, value: float) -> tuple[float, ...]:
-    """The values with another at place k."""
+    """The values with value k replaced."""
     return (*values[:k], value, *values[k + 1 :])
 
 

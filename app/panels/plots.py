@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from imgui_bundle import imgui, implot
+from imgui_bundle import ImVec2, imgui, implot
 
 from app.session.snapshot import Snapshot
+from app.solving.residual_curve import curve_points
 from app.ui import theme
-from app.ui.tooltips import STAGES as STAGES_TOLD
-from app.ui.tooltips import tip_in
+from app.ui.axis_ticks import decades, nice_ceiling
+from app.ui.tooltips import NUMBERS, show, tip, tip_in
+from app.ui.tooltips import STAGES as STAGE_TOOLTIPS
+from app.ui.ui_state import UiState
 from sim.frame import STAGES
 
 STILL = implot.Flags_.canvas_only | implot.Flags_.no_inputs  # nothing but the curves
 BARE = implot.AxisFlags_.no_tick_labels | implot.AxisFlags_.no_grid_lines
 FEWEST = 60  # frames that the plots leave room for at the start
 SMOOTHING = 20  # output frames that a number in the legend is the mean of
+
+
+class PlotsPanel:
+    """Draws into the current ImGui window."""
+
+    def __init__(self, state: UiState) -> None:
+        self._state = state
+        self._show_drift = False  # in the place of iterations
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """The whole group."""
+        unit = theme.unit()
+        stage_times(snapshot, 54 * unit)
+        half, height = imgui.get_content_region_avail().x / 2 - 4 * unit, 84 * unit
+        still = imgui.WindowFlags_.no_scrollbar | imgui.WindowFlags_.no_scroll_with_mouse
+        imgui.begin_child("residuals", ImVec2(half, height), 0, still)
+        self._caption("residual of the last solve")
+        residuals(snapshot, 64 * unit)
+        imgui.end_child()
+        tip(f"{NUMBERS['residual']} Plotted by iteration; the horizontal line is the tolerance.")
+        imgui.same_line()
+        imgui.begin_child("history", ImVec2(half, height), 0, still)
+        self._caption("volume drift, ppm" if self._show_drift else "iterations per solve")
+        (drift if self._show_drift else iterations)(snapshot, 64 * unit)
+        imgui.end_child()
+        if imgui.is_item_hovered():
+            show(f"{NUMBERS['drift' if self._show_drift else 'iterations']} "
+                 f"Click to show {'iterations' if self._show_drift else 'volume drift'}.")  # fmt: skip
+            if imgui.is_mouse_clicked(imgui.MouseButton_.left):
+                self._show_drift = not self._show_drift
+
+    def _caption(self, text: str) -> None:
+        imgui.push_font(self._state.fonts.regular, theme.SMALL)
+        imgui.text_colored(theme.DIM, text)
+        imgui.pop_font()
 
 
 def stage_times(snapshot: Snapshot, height: float) -> None:
@@ -51,29 +87,31 @@ def legend(means: np.ndarray) -> None:
         number = f"{means[k]:.{1 if means[k] < 100 else 0}f}"
         right = x + width - 12 * unit - imgui.calc_text_size(number).x * small / imgui.get_font_size()
         ink.add_text(imgui.get_font(), small, (right, y), theme.packed(theme.INK), number)
-        tip_in((x, y), (x + width, y + 18 * unit), f"{STAGES_TOLD[stage]} Mean of {SMOOTHING} frames, wall clock.")
+        text = f"{STAGE_TOOLTIPS[stage]} Wall-clock mean of {SMOOTHING} frames."
+        tip_in((x, y), (x + width, y + 18 * unit), text)
     imgui.dummy((0, (2 + 18 * -(-len(STAGES) // columns)) * unit))
 
 
 def residuals(snapshot: Snapshot, height: float) -> None:
     """Relative residual of the last solve by iteration on a logarithmic axis, with the tolerance."""
-    history = np.clip(snapshot.residuals[np.isfinite(snapshot.residuals)], 1e-18, 1e6)
-    history = np.concatenate([[1.0], history]) if len(history) else history
+    numbers, values = curve_points(snapshot.residuals)
+    if len(values):  # the axis starts before the first iteration
+        numbers, values = np.concatenate([[0.0], numbers]), np.concatenate([[1.0], values])
     tol = snapshot.choice.tol
-    low = min(float(history.min()) if len(history) else 1.0, tol) / 5
-    high = max(float(history.max()) if len(history) else 1.0, 1.0) * 3
-    last = max(len(history) - 1, 1)
+    low = min(float(values.min()) if len(values) else 1.0, tol) / 5
+    high = max(float(values.max()) if len(values) else 1.0, 1.0) * 3
+    last = max(float(numbers[-1]) if len(numbers) else 1.0, 1.0)
     if implot.begin_plot("##residuals", (-1, height), STILL):
         implot.setup_axes("", "", implot.AxisFlags_.no_grid_lines, 0)
         implot.setup_axis_scale(implot.ImAxis_.y1, implot.Scale_.log10)
         implot.setup_axis_limits(implot.ImAxis_.x1, 0, 1.06 * last, implot.Cond_.always)
         implot.setup_axis_limits(implot.ImAxis_.y1, low, high, implot.Cond_.always)
-        exponents = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1, decade_step(low, high))
+        exponents = decades(low, high)
         labels = [f"1e{exponent}" for exponent in exponents]
         implot.setup_axis_ticks(implot.ImAxis_.y1, [10.0**exponent for exponent in exponents], labels, False)
         goal = implot.Spec(line_color=theme.WARNING, flags=implot.InfLinesFlags_.horizontal)
         implot.plot_inf_lines("tolerance", np.array([tol]), goal)
-        implot.plot_line("residual", history, 1.0, 0.0, implot.Spec(line_color=theme.ACCENT, line_weight=1.6))
+        implot.plot_line("residual", numbers, values, implot.Spec(line_color=theme.ACCENT, line_weight=1.6))
         implot.end_plot()
 
 
@@ -98,7 +136,7 @@ def line(name: str, values: np.ndarray, height: float, top: float) -> None:
 
 
 def begin(name: str, count: int, height: float, top: float) -> bool:
-    """A plot over the last `count` frames, the newest at the right edge, from 0 to `top`."""
+    """Begins a plot over the last `count` frames, the newest at the right edge, from 0 to `top`."""
     if not implot.begin_plot(f"##{name}", (-1, height), STILL):
         return False
     implot.setup_axes("", "", BARE, 0)
@@ -107,16 +145,3 @@ def begin(name: str, count: int, height: float, top: float) -> bool:
     ticks = [0.0, top / 2, top]
     implot.setup_axis_ticks(implot.ImAxis_.y1, ticks, [f"{tick:g}" for tick in ticks], False)
     return True
-
-
-def nice_ceiling(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, ... so that an axis changes seldom."""
-    if not (math.isfinite(value) and value > 0):
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if value <= step * power * (1 + 1e-9))
-
-
-def decade_step(low: float, high: float) -> int:
-    """Decades between two labels, at most three labels."""
-    return max(1, math.ceil((math.log10(high) - math.log10(low)) / 3))

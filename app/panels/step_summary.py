@@ -13,7 +13,7 @@ LIMITS = {
 
 
 def time_step(frame: Frame) -> str:
-    """How many sub-steps the frame took, how long they are, and what keeps them short."""
+    """The number of sub-steps of the frame, their length, and what limits it."""
     if frame.substeps == 0:
         return "no step yet"
     plural = "s" if frame.substeps > 1 else ""
@@ -22,11 +22,11 @@ def time_step(frame: Frame) -> str:
 
 
 def slow_clock(frame: Frame) -> str:
-    """A notice where the frame did not get as far as it should have, else an empty text."""
+    """A sentence where the frame simulated less time than it should have, else an empty text."""
     if frame.stats.slowed <= 0:
         return ""
     percent = 100 * frame.dt / (frame.dt + frame.stats.slowed)
-    return f"Slow motion: the clock runs at {percent:.2g} % of its pace, {frame.substeps} sub-steps are the most."
+    return f"Slow motion: {percent:.2g} % of full speed, at the limit of {frame.substeps} sub-steps per frame."
 
 
 def milliseconds(seconds: float) -> str:

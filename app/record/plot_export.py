@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from app.session.snapshot import Snapshot
+from app.solving.residual_curve import curve_points
 from precond.figures import method_style
 from precond.support.files import replacing
 from sim.frame import STAGES
@@ -39,8 +40,8 @@ def frames_csv(snapshot: Snapshot) -> str:
 def residual_csv(snapshot: Snapshot) -> str:
     """Relative residual of the last solve by iteration; with a comparison a column for each method."""
     columns = {snapshot.choice.precond: snapshot.residuals}
-    if snapshot.board is not None:
-        columns = {standing.precond: standing.history for standing in snapshot.board.standings}
+    if snapshot.comparison is not None:
+        columns = {result.precond: result.history for result in snapshot.comparison.results}
     rows = [["iteration", *columns]]
     for k in range(max((len(values) for values in columns.values()), default=0)):
         rows.append([str(k + 1), *(repr(float(v[k])) if k < len(v) else "" for v in columns.values())])
@@ -48,7 +49,7 @@ def residual_csv(snapshot: Snapshot) -> str:
 
 
 def lines(rows: list[list[str]]) -> str:
-    """As csv."""
+    """The rows as csv."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
@@ -67,8 +68,9 @@ def draw(path: Path, snapshot: Snapshot) -> None:
     axes["ms"].stackplot(x, ms.T, labels=STAGES)
     axes["ms"].legend(loc="upper left", ncols=3, fontsize=8)
     axes["ms"].set(xlabel="frame", ylabel="ms per frame")
-    history = snapshot.residuals[np.isfinite(snapshot.residuals) & (snapshot.residuals > 0)]
-    axes["residual"].semilogy(np.arange(1, len(history) + 1), history, marker=".")
+    axes["residual"].semilogy(
+        *curve_points(snapshot.residuals), marker=".", color=method_style.color(snapshot.choice.precond)
+    )
     axes["residual"].axhline(snapshot.choice.tol, color="0.5", linewidth=0.8)
     axes["residual"].set(xlabel="iteration", ylabel="residual of the last solve")
     axes["iterations"].plot(x, [sample.iterations for sample in snapshot.samples])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from precond.support.files import temporary_beside
+from precond.support.files import replacing
 from precond.support.threads import lower_own_priority
 
 RATE = 60  # frames per second of the video
@@ -20,7 +20,7 @@ WAITING = 8  # frames between the window and the encoder: 30 MB at 1280x720
 NICENESS = 5  # x264's threads, competing with a parallel solve at equal priority, made it thirty times slower
 PRESET = {False: "veryfast", True: "superfast"}  # live, where the fluid wants the processor; twice the size
 ORDER = {3: "rgb24", 4: "bgra"}  # FFmpeg's names, by the number of channels
-LONGEST_WAIT = 60.0  # [s] for an encoder that has stopped answering
+LONGEST_WAIT = 60.0  # [s] for an encoder that has stopped responding
 FRAGMENT = 200_000  # [us] of video that are written together; with what x264 holds back, well below a second
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": str(FRAGMENT)}
 
@@ -29,7 +29,7 @@ class Recorder:
     """Encodes pictures in a thread of its own. The file appears under its name, complete, when `close` returns.
 
     Until then FILE.part.mp4 grows beside it, in fragments: a process that is killed leaves it playable.
-    `live`: a full queue drops the picture and counts it; otherwise `add` waits. Trouble ends the recording, never the
+    `live`: a full queue drops the picture and counts it; otherwise `add` waits. An error ends the recording, never the
     program: `error` then holds one sentence, and what was encoded until then is kept playable.
     """
 
@@ -55,7 +55,7 @@ class Recorder:
         except queue.Full:
             self.dropped += 1
             if not self.live:
-                self.error = f"the encoder of {str(self.path)!r} stopped answering"
+                self.error = f"the encoder of {str(self.path)!r} stopped responding"
 
     def drain(self) -> None:
         """Waits until the encoder has nothing to do, so that what is measured next has the machine for itself."""
@@ -68,13 +68,13 @@ class Recorder:
         try:
             self._pictures.put(None, timeout=LONGEST_WAIT)
         except queue.Full:
-            self.error = self.error or f"the encoder of {str(self.path)!r} stopped answering"
+            self.error = self.error or f"the encoder of {str(self.path)!r} stopped responding"
         self._thread.join(LONGEST_WAIT)
         seconds = self._last / RATE
         about = (
-            f"recorded {self.frames} frames ({seconds:.1f} s) to {self.path}"
+            f"Recorded {self.frames} frames ({seconds:.1f} s) to {self.path}"
             if self.frames
-            else f"nothing recorded to {self.path}"
+            else f"Nothing recorded to {self.path}"
         )
         if self.dropped:
             about += f", {self.dropped} dropped"
@@ -103,13 +103,11 @@ class Recorder:
         """Gives the file its name, with an index in front where the disk has room for that. Raises OSError."""
         if self.error:
             self.frames = self._last = count(self._part)  # fewer than were encoded, where the disk is full
-        indexed = temporary_beside(self.path)
         try:
-            reindex(self._part, indexed)
-            os.replace(indexed, self.path)
+            with replacing(self.path) as indexed:
+                reindex(self._part, indexed)
             self._part.unlink()
         except Exception:  # FFmpeg raises many kinds; players can do without the index
-            indexed.unlink(missing_ok=True)
             os.replace(self._part, self.path)
 
     def _next(self) -> tuple[np.ndarray, int] | None:
@@ -138,7 +136,7 @@ class Recorder:
             frame = frame.reformat(*self.size, format="yuv420p")  # also where the window has changed its size
             frame.pts, frame.time_base = index, Fraction(1, RATE)
             file.mux(stream.encode(frame))
-            fragments.put_down()
+            fragments.flush()
             self.frames, self._last = self.frames + 1, index + 1
             self._pictures.task_done()
 
@@ -150,24 +148,24 @@ class Fragments:
         """Raises OSError."""
         self._file = path.open("wb", buffering=0)
         self._held = bytearray()
-        self._size, self._broken = 0, False  # bytes of whole fragments
+        self._size, self._failed = 0, False  # bytes of whole fragments
 
     def __enter__(self) -> Fragments:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.put_down()
+            self.flush()
         finally:
             self._file.close()
 
     def write(self, data: bytes) -> int:
-        """Holds the data back until `put_down`."""
-        if not self._broken:
+        """Holds the data back until `flush`."""
+        if not self._failed:
             self._held += data
         return len(data)
 
-    def put_down(self) -> None:
+    def flush(self) -> None:
         """Writes what is held, which FFmpeg has made whole by now. Raises OSError."""
         held, self._held = bytes(self._held), bytearray()
         size = self._size + len(held)
@@ -175,7 +173,7 @@ class Fragments:
             while held:
                 held = held[self._file.write(held) :]
         except OSError:
-            self._broken = True  # half a fragment, or a gap between two, would spoil what is there
+            self._failed = True  # half a fragment, or a gap between two, would spoil what is there
             with contextlib.suppress(OSError):
                 self._file.truncate(self._size)
             raise
@@ -183,11 +181,11 @@ class Fragments:
 
 
 def count(path: Path) -> int:
-    """Pictures in a video."""
+    """The number of pictures in a video."""
     import av
 
-    with av.open(str(path)) as film:
-        return sum(packet.dts is not None for packet in film.demux(video=0))
+    with av.open(str(path)) as video:
+        return sum(packet.dts is not None for packet in video.demux(video=0))
 
 
 def reindex(source: Path, target: Path) -> None:
@@ -208,12 +206,8 @@ def save_picture(path: Path, picture: np.ndarray) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = temporary_beside(path)
-    try:
+    with replacing(path) as part:
         Image.fromarray(picture[..., 2::-1] if picture.shape[2] == 4 else picture).save(part, optimize=True)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def poster_of(video: Path) -> Path:

@@ -1,1 +1,1 @@
-"""Drawing the fluid with OpenGL: fields, colour maps, interfaces."""
+"""SceneEditor the fluid with OpenGL: fields, colour maps, interfaces."""

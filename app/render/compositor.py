@@ -12,7 +12,7 @@ from app.render.gl import Target
 from app.render.renderer import FluidRenderer
 
 
-class Backdrop:
+class Compositor:
     """Pictures are laid while a window is described, and drawn before ImGui draws the rest."""
 
     def __init__(self) -> None:

@@ -1,128 +1,118 @@
-"""The part of a session that takes the brush: drawing into the scene at time zero, into the fluid later, and undo."""
+"""The brush on a simulation: it draws into the scene at time zero, into the fluid later; undo and redo."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 import sim
-from app.session.journal import Logged
-from app.session.scene_editor import DRAWN, WALLS, Drawing, with_settings
+from app.session.scene_editor import DRAWN, WALLS, SceneEditor
 from app.session.strokes import strokes_over
-from app.session.wall_drag import Grip
-from sim.frame import Controls, Stroke
-from sim.scenes.scene import Scene
+from app.session.wall_drag import WallDrag
+from sim.frame import Controls, Frame, Stroke
 
 STROKES = 64  # kept for the next step; a user drawing over a stalled solver makes no more than a second's worth
-POURED = "what was poured has flowed on: press R, then it can be undone"
+POURED = "Pours can be undone only at time zero; press R to reset first"
 
 
-class Drawn(Logged):
-    """What the user's hand does to a Session."""
+class Editing:
+    """Everything drawn on one simulation; strokes for the fluid wait here for its next frame."""
 
-    simulation: sim.Simulation
-    drawing: Drawing
-    _drawable: bool  # the simulation stands, or began, at its scene's start
-    _stale: bool  # the fluid does not show the drawing yet
-    _strokes: tuple[Stroke, ...]  # for the next step
-    _room: int  # most of them
-    _walls: np.ndarray  # where walls will be after these
-    _grip: Grip
-
-    gravity: float  # [m/s^2]
-    densities: tuple[float, ...]  # [kg/m^3]
-    viscosities: tuple[float, ...]  # [Pa s]
-    tensions: tuple[float, ...]  # [N/m]
-
-    @property
-    def settings(self) -> Controls:
-        """The present settings, without strokes."""
-        return Controls(self.gravity, self.densities, (), self.viscosities, self.tensions)
-
-    def _forget_strokes(self) -> None:
-        """Forgets strokes that no frame has used, and the wall that is being dragged."""
-        self._strokes, self._room = (), STROKES
-        self._grip.release()
+    def __init__(
+        self, simulation: sim.Simulation, solid: np.ndarray, editor: SceneEditor | None = None, drawable: bool = True
+    ) -> None:
+        """solid: where walls are.  drawable: the simulation stands at its scene's start, not at a saved state."""
+        self._simulation, self._walls, self._drawable = simulation, solid, drawable
+        self.scene_editor = editor or SceneEditor(simulation.scene, simulation.grid, simulation.seed)
+        self._stale = self.scene_editor.counts[0] > 0  # the fluid does not show the drawing yet
+        self._strokes: tuple[Stroke, ...] = ()  # for the next step
+        self._room = STROKES  # most of them
+        self.wall_drag = WallDrag()
 
     @property
     def at_start(self) -> bool:
         """Whether what is drawn now becomes part of the scene."""
-        return self._drawable and self.simulation.time == 0
+        return self._drawable and self._simulation.time == 0
 
-    def _settle(self, finish: bool = False) -> None:
-        """Shows what has been drawn at time zero; `finish`: the gesture under way ends, for the scene is needed."""
-        if finish and self.at_start and self.drawing.open:
-            self.drawing.finish()
+    def settle(self, finish: bool = False) -> Frame | None:
+        """Puts what was drawn at time zero into the simulation and returns its frame, None where there was nothing.
+
+        finish: ends a gesture that is under way, because the scene is needed.
+        """
+        if finish and self.at_start and self.scene_editor.open:
+            self.scene_editor.finish()
             self._stale = True
         if not self._stale:
-            return
-        if not self.drawing.open:
-            self.simulation.scene = self.drawing.scene
+            return None
+        if not self.scene_editor.open:
+            self._simulation.scene = self.scene_editor.scene
             self._stale = False
-        fractions, solid = self.drawing.arrays
-        self.simulation.solid.copy_(torch.from_numpy(solid))
-        self.simulation.fill(np.cumsum(fractions, 0)[:-1].clip(0, 1))
-        self.last = self.simulation.frame()
-        self._walls = self.last.solid
+        fractions, solid = self.scene_editor.arrays
+        self._simulation.solid.copy_(torch.from_numpy(solid))
+        self._simulation.fill(np.cumsum(fractions, 0)[:-1].clip(0, 1))
+        frame = self._simulation.frame()
+        self._walls = frame.solid
+        return frame
 
-    def stroke(self, stroke: Stroke) -> None:
-        """Adds a stroke of the brush to the next frame; the oldest give way when a slow solver lets too many gather."""
-        with self._input("stroke", asdict(stroke)):
-            replace(self.settings, strokes=(stroke,))  # raises for a phase that does not exist
-            if stroke.tool == "drag":
-                self._grip.add(stroke)
-            elif stroke.tool in DRAWN and self.at_start:
-                self.drawing.add(stroke)
-                self._stale = True
-            else:
-                if stroke.tool in WALLS:
-                    self._walls = self.drawing.note(stroke, self._walls)
-                self._strokes = (*self._strokes, stroke)[-self._room :]
+    def stroke(self, stroke: Stroke, settings: Controls) -> None:
+        """Adds a stroke; the oldest are dropped when a slow solver lets too many gather. Raises ValueError."""
+        replace(settings, strokes=(stroke,))  # raises for a phase that does not exist
+        if stroke.tool == "drag":
+            self.wall_drag.add(stroke)
+        elif stroke.tool in DRAWN and self.at_start:
+            self.scene_editor.add(stroke)
+            self._stale = True
+        else:
+            if stroke.tool in WALLS:
+                self._walls = self.scene_editor.note(stroke, self._walls)
+            self._strokes = (*self._strokes, stroke)[-self._room :]
 
     def let_go(self) -> None:
-        """The mouse was released: a gesture ends; a wall that is dragged still comes to where the mouse is."""
-        with self._input("let-go", {}):
-            self._stale = self._stale or (self.at_start and self.drawing.open)
-            self.drawing.finish()
-            self._grip.finish()
+        """Ends a gesture; a wall that is dragged still moves to where the mouse is."""
+        self._stale = self._stale or (self.at_start and self.scene_editor.open)
+        self.scene_editor.finish()
+        self.wall_drag.finish()
 
     def undo(self) -> None:
-        """Takes back what was drawn last: at time zero anything, later walls."""
-        with self._input("undo", {}):
-            if self.drawing.last is None:
-                raise ValueError("there is nothing to undo")
-            self._turn(self.drawing.last.tool, self.drawing.undo)
+        """Takes back what was drawn last: at time zero anything, later walls. Raises ValueError."""
+        if self.scene_editor.last is None:
+            raise ValueError("there is nothing to undo")
+        self._move(self.scene_editor.last.tool, self.scene_editor.undo)
 
     def redo(self) -> None:
-        """Brings back what was undone last."""
-        with self._input("redo", {}):
-            if self.drawing.next is None:
-                raise ValueError("there is nothing to redo")
-            self._turn(self.drawing.next.tool, self.drawing.redo)
+        """Brings back what was undone last. Raises ValueError."""
+        if self.scene_editor.next is None:
+            raise ValueError("there is nothing to redo")
+        self._move(self.scene_editor.next.tool, self.scene_editor.redo)
 
-    def _turn(self, drawn: str, turn: Callable[[], tuple[str, np.ndarray]]) -> None:
+    def _move(self, drawn: str, move: Callable[[], tuple[str, np.ndarray]]) -> None:
         if self.at_start:
-            turn()
+            move()
             self._stale = True
             return
         if drawn == "pour":
             raise ValueError(POURED)
-        tool, cells = turn()
+        tool, cells = move()
         cells = cells & (self._walls != (tool == "solid"))
-        mends = tuple(strokes_over(cells, tool, self.simulation.grid.dx))
+        mends = tuple(strokes_over(cells, tool, self._simulation.grid.dx))
         self._walls = self._walls ^ cells
         self._strokes, self._room = (*self._strokes, *mends), self._room + len(mends)
 
     def discard(self) -> None:
-        """Forgets strokes that no frame has used, and lets go of the wall that is being dragged where it is."""
-        with self._input("discard", {}):
-            self._forget_strokes()
-            self.solve.renew()  # as after the frame that broke off
+        """Forgets strokes that no frame has used, and lets go of a wall that is being dragged."""
+        self._strokes, self._room = (), STROKES
+        self.wall_drag.release()
 
-    @property
-    def start(self) -> Scene:
-        """The scene with all that was drawn at time zero, the present settings and the present grid."""
-        return with_settings(self.drawing.scene, self.settings, self.simulation.grid.shape)
+    def take_strokes(self, solid: np.ndarray) -> tuple[Stroke, ...]:
+        """The strokes of the next frame, once."""
+        strokes = (*self._strokes, *self.wall_drag.pull(solid, self._simulation.grid.dx))
+        self._strokes, self._room = (), STROKES
+        return strokes
+
+    def end_frame(self, frame: Frame, share: float) -> None:
+        """Follows the walls in a frame that simulated `share` of its time."""
+        self.wall_drag.follow(frame.solid, self._simulation.grid.dx, share)
+        self._walls = frame.solid

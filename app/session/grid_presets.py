@@ -1,7 +1,8 @@
-"""Grids for slow and fast machines, and the choice between them by what this machine manages."""
+"""Grids for slow and fast machines, and the automatic choice between them by measuring this machine."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sim.grid import LARGEST, SMALLEST, Grid
@@ -31,11 +32,11 @@ PRESETS = (
 )
 
 
-def grid_of(scene: Scene, rows: int) -> tuple[int, int]:
-    """So many rows, as wide as the scene wants to be; more rows where it would be too narrow to have cells."""
+def with_rows(scene: Scene, rows: int) -> tuple[int, int]:
+    """(ny, nx) of about `rows` rows with the scene's aspect; more or fewer rows where columns would be out of range."""
     ny, nx = scene.grid
-    rows = min(max(rows, round(SMALLEST * ny / nx)), round(LARGEST * ny / nx))
-    return rows, max(4 * round(rows * nx / ny / 4), SMALLEST)
+    rows = min(max(rows, math.ceil(SMALLEST * ny / nx)), math.floor(LARGEST * ny / nx), LARGEST)
+    return rows, min(max(round(rows * nx / ny), SMALLEST), LARGEST)
 
 
 def preset_of(shape: tuple[int, int]) -> Preset | None:
@@ -48,8 +49,8 @@ def parsed(text: str) -> tuple[int, int]:
     return Grid.parse(text.replace(" ", "").replace("\N{MULTIPLICATION SIGN}", "x")).shape
 
 
-class FirstChoice:
-    """Watches the first steps at the scene's own grid and finds the preset that keeps up, if that one does not."""
+class AutomaticGrid:
+    """Measures the first steps on the scene's own grid and finds a preset that keeps up where that one does not."""
 
     def __init__(self, with_tolerance: bool = False) -> None:
         self.with_tolerance = with_tolerance  # the preset's tolerance is taken too
@@ -57,7 +58,7 @@ class FirstChoice:
         self.done, self.rate = False, 0.0  # steps a second, as measured last
 
     def watch(self, scene: Scene, shape: tuple[int, int], steps: int, seconds: float) -> Preset | None:
-        """Another frame of so many steps; a preset to change to, at most."""
+        """Adds a frame of `steps` pressure solves; returns the preset to change to, or None."""
         self._frames += 1
         if self.done or self._frames < 3:  # kernels compile in the first two
             return None

@@ -1,7 +1,7 @@
 """The log of a run: how it started, then every input with the output frame at which it took effect.
 
-One line of json each. `replay.py` reads it. Time is counted in output frames, so that neither the speed of the machine
-nor a pause matters.
+One line of json each; `input_log_reader.py` reads it. Time is counted in output frames, so that neither the speed of
+the machine nor a pause matters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from app import __version__
 from app.session.state_file import SavedState
-from app.solving.switchable_solver import PressureSolve
+from app.solving.switchable_solver import SwitchableSolver
 from sim.frame import Controls, Frame
 from sim.grid import Grid
 from sim.scenes.scene import Scene
@@ -25,8 +25,8 @@ VERSION = 1
 MARK_EVERY = 60  # output frames between two check sums of the fluid
 
 
-class Log:
-    """Writes line by line, each out of the process before the run goes on. A full disk ends the log, never the run."""
+class InputLog:
+    """Writes line by line, each flushed before the run goes on. A full disk ends the log, never the run."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
@@ -42,13 +42,13 @@ class Log:
             self._file.flush()
         except OSError as error:
             self.error = f"the log {str(self.path)!r} ends early: {error.strerror or error}"
-            self._drop()
+            self._close()
 
     def close(self) -> None:
         """No more lines."""
-        self._drop()
+        self._close()
 
-    def _drop(self) -> None:
+    def _close(self) -> None:
         try:
             self._file.close()
         except OSError as error:  # what could not be flushed
@@ -59,7 +59,7 @@ def start_line(
     scene: Scene,
     grid: Grid,
     device: str,
-    solve: PressureSolve,
+    solve: SwitchableSolver,
     settings: Controls,
     seed: int,
     threads: int | None,
@@ -82,7 +82,7 @@ def start_line(
 
 
 def file_entry(path: Path) -> dict[str, str]:
-    """How a log names a state file, with what tells whether it is still the same. Raises ValueError."""
+    """How a log names a state file, with its digest. Raises ValueError."""
     try:
         return {"file": str(path.absolute()), "sha256": digest(path)}
     except OSError as error:
@@ -90,7 +90,7 @@ def file_entry(path: Path) -> dict[str, str]:
 
 
 def check_sum(frame: Frame) -> str:
-    """Of everything in the frame that the next one follows from; 8 hexadecimal digits."""
+    """CRC-32 of everything in the frame that the next one follows from, 8 hexadecimal digits."""
     value = 0
     for array in (frame.fractions, frame.u, frame.v, frame.pressure, frame.solid):
         value = zlib.crc32(array.tobytes(), value)

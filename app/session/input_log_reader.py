@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import precond
-from app.session import state_file as state
+from app.session import state_file
 from app.session.input_log import VERSION, digest
-from app.session.replay import Entry, Replay, Start
+from app.session.replay import LoggedInput, Replay, RunStart
 from app.session.session import Session
-from app.solving.switchable_solver import Choice
+from app.solving.choice import Choice
 from sim.frame import Controls, Stroke
 from sim.grid import Grid
 from sim.scenes import reader as scene_reader
@@ -38,7 +38,7 @@ def load(path: Path) -> Replay:
         raise ValueError(f"{name} is not text") from None
     if len(lines) < 2:
         raise ValueError(f"{name} is empty or was not written by this program: write one with --log")
-    reader = Reader(path)
+    reader = LogReader(path)
     for row, line in enumerate(lines[:-1], start=1):  # a last line without its end was cut off by a crash
         try:
             table = json.loads(line)
@@ -52,27 +52,27 @@ def load(path: Path) -> Replay:
     return reader.replay()
 
 
-class Reader:
-    """Goes through the lines of a log and knows the scene that each of them is about."""
+class LogReader:
+    """Reads a log line by line; every line is checked against the scene that it is about."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.start: Start | None = None
+        self.start: RunStart | None = None
         self.settings = Controls()  # those that a later line must fit
-        self.entries: list[Entry] = []
+        self.inputs: list[LoggedInput] = []
         self.marks: dict[int, str] = {}
         self.frame, self.frames, self.ended = 0, 0, False
 
     def replay(self) -> Replay:
         """The log, once every line has been read."""
         assert self.start is not None
-        return Replay(str(self.path), self.start, self.entries, self.marks, self.frames)
+        return Replay(str(self.path), self.start, self.inputs, self.marks, self.frames)
 
     def read_start(self, table: dict[str, Any]) -> None:
         """The first line."""
         if table.get("log") != VERSION:
             raise ValueError(f"version {table.get('log')!r} of the log is not {VERSION}, which this program reads")
-        keys = {"log", "estuary", *(f.name for f in fields(Start)), *(f.name for f in fields(Choice))} - {"choice"}
+        keys = {"log", "estuary", *(f.name for f in fields(RunStart)), *(f.name for f in fields(Choice))} - {"choice"}
         table = checked(table, keys, keys, "the start")
         device, threads = text(table["device"], "device"), table["threads"]
         if device not in ("cpu", "cuda"):
@@ -81,9 +81,9 @@ class Reader:
         saved = None
         if table["state"] is not None:
             (path,) = self.state_file(checked_table(table["state"], "'state'"))
-            saved = state.load(path)
+            saved = state_file.load(path)
             scene, grid = saved.scene, saved.grid
-        self.start = Start(
+        self.start = RunStart(
             scene=scene,
             grid=grid,
             seed=at_least(0, table["seed"], "seed"),
@@ -111,13 +111,14 @@ class Reader:
         if do not in COMMANDS:
             raise ValueError(f"command {do!r} is unknown: allowed are {', '.join(COMMANDS)}, mark, end")
         command, keys, arguments = COMMANDS[do]
-        self.entries.append(Entry(frame, command, arguments(self, checked(table, set(keys), set(keys), f"'{do}'"))))
+        given = arguments(self, checked(table, set(keys), set(keys), f"'{do}'"))
+        self.inputs.append(LoggedInput(frame, do, command, given))
         self.frames = max(self.frames, frame + 1)  # until a later line says otherwise
 
     # Arguments of the commands, from checked keys -------------------------------------------------------------------
 
     def nothing(self, table: dict[str, Any]) -> tuple[()]:
-        """Of commands that say all with their name."""
+        """The arguments of commands that have none."""
         return ()
 
     def gravity(self, table: dict[str, Any]) -> tuple[float]:
@@ -192,7 +193,7 @@ class Reader:
     def next_state(self, table: dict[str, Any]) -> tuple[Path]:
         """As `state_file`; lines that follow are about its scene."""
         (path,) = self.state_file(table)
-        self.settings = settings_of(state.load(path).scene)
+        self.settings = settings_of(state_file.load(path).scene)
         return (path,)
 
     def change_of_choice(self, table: dict[str, Any]) -> tuple[int, Choice]:
@@ -222,26 +223,26 @@ class Reader:
 
 STROKE_KEYS = tuple(f.name for f in fields(Stroke))
 COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...], Callable[..., tuple[Any, ...]]]] = {
-    "gravity": (Session.set_gravity, ("value",), Reader.gravity),
-    "densities": (Session.set_densities, ("values",), Reader.densities),
-    "viscosities": (Session.set_viscosities, ("values",), Reader.viscosities),
-    "tensions": (Session.set_tensions, ("values",), Reader.tensions),
-    "stroke": (Session.stroke, STROKE_KEYS, Reader.stroke),
-    "let-go": (Session.let_go, (), Reader.nothing),
-    "undo": (Session.undo, (), Reader.nothing),
-    "redo": (Session.redo, (), Reader.nothing),
-    "grid": (Session.set_grid, ("grid",), Reader.size),
-    "discard": (Session.discard, (), Reader.nothing),
-    "reset": (Session.reset, (), Reader.nothing),
-    "scene": (Session.set_scene, ("name", "source", "grid"), Reader.next_scene),
-    "load": (Session.load, ("file", "sha256"), Reader.next_state),
-    "choose": (Session.choose, ("solve", "precond", "tol"), Reader.change_of_choice),
+    "gravity": (Session.set_gravity, ("value",), LogReader.gravity),
+    "densities": (Session.set_densities, ("values",), LogReader.densities),
+    "viscosities": (Session.set_viscosities, ("values",), LogReader.viscosities),
+    "tensions": (Session.set_tensions, ("values",), LogReader.tensions),
+    "stroke": (Session.stroke, STROKE_KEYS, LogReader.stroke),
+    "let-go": (Session.let_go, (), LogReader.nothing),
+    "undo": (Session.undo, (), LogReader.nothing),
+    "redo": (Session.redo, (), LogReader.nothing),
+    "grid": (Session.set_grid, ("grid",), LogReader.size),
+    "discard": (Session.discard, (), LogReader.nothing),
+    "reset": (Session.reset, (), LogReader.nothing),
+    "scene": (Session.set_scene, ("name", "source", "grid"), LogReader.next_scene),
+    "load": (Session.load, ("file", "sha256"), LogReader.next_state),
+    "choose": (Session.choose, ("solve", "precond", "tol"), LogReader.change_of_choice),
 }
-"""What a line may ask for: its name, what is called, the keys that it must have and how they become arguments."""
+"""By the name of an input: what is called, the keys of its line, and how they become arguments."""
 
 
 def settings_of(scene: Scene) -> Controls:
-    """Settings for as many phases as the scene has."""
+    """Settings for the phases of the scene."""
     return Controls(scene.gravity, tuple(phase.density for phase in scene.phases))
 
 
@@ -260,7 +261,7 @@ def numbers(value: Any, key: str) -> tuple[float, ...]:
 
 
 def at_least(smallest: int, value: Any, key: str) -> int:
-    """A whole number that is not too small."""
+    """A whole number, `smallest` or larger."""
     if integer(value, key) < smallest:
         raise ValueError(f"key '{key}' must be at least {smallest}, not {value}")
     return int(value)

@@ -1,71 +1,80 @@
-"""The part of a session that writes the log of its inputs, and obeys the log of another run."""
+"""The inputs of a session by output frame: written to its log, and taken from the log of another run in a replay."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from app.session.input_log import Log, check_sum
-from app.solving.switchable_solver import Choice, PressureSolve
+from app.session.input_log import MARK_EVERY, InputLog, check_sum
+from app.session.replay import LoggedInput, Replay
+from app.solving.choice import Choice
 from sim.frame import Frame
 
-if TYPE_CHECKING:
-    from app.session.replay import Replay
-    from app.session.session import Session
-
-BUSY = "a replay is running and decides about everything: wait for its end, or start without --replay"
+BUSY = "Input is ignored during a replay"
 
 
-class Logged:
-    """What a Session is besides a fluid: its inputs with the output frames at which they took effect."""
+class Journal:
+    """Counts output frames, and knows whether inputs come from the user or from a replay."""
 
-    solve: PressureSolve
-    last: Frame
-
-    def __init__(self, log: Log | None, replay: Replay | None, choice: Choice) -> None:
-        self.log, self.replay, self._obeys_replay = log, replay, False
-        self.frames = 0
+    def __init__(self, log: InputLog | None, replay: Replay | None, choice: Choice) -> None:
+        self.log, self.replay = log, replay
+        self.frames = 0  # output frames made
+        self._accepts_replay = False
         self._logged_choice = choice
 
     @property
     def replaying(self) -> bool:
-        """Whether a replay decides what happens."""
+        """Whether inputs come from a replay."""
         return self.replay is not None and self.frames < self.replay.frames
 
+    def follow(self, replay: Replay) -> None:
+        """Counts frames anew and takes inputs from the replay. Raises ValueError where that cannot be."""
+        self.check_free()
+        self.replay, self.frames, self._logged_choice = replay, 0, replay.start.choice
+
+    def check_free(self) -> None:
+        """Raises ValueError during a replay, and where this run writes a log itself."""
+        if self.replaying:
+            raise ValueError(BUSY)
+        if self.log is not None:
+            raise ValueError("this run writes a log itself: start without --log to replay another")
+
     @contextmanager
-    def _input(self, do: str, values: dict[str, Any]) -> Iterator[None]:
-        """Around a change of the run: refused to the user during a replay, and logged once it has been made."""
-        if self.replaying and not self._obeys_replay:
+    def input(self, name: str, values: dict[str, Any]) -> Iterator[None]:
+        """Around a change of the run: refuses the user's during a replay, and logs it once it has been made."""
+        if self.replaying and not self._accepts_replay:
             raise ValueError(BUSY)
         yield
-        self._write(do, values)
+        self.write(name, values)
 
-    def _write(self, do: str, values: dict[str, Any]) -> None:
-        if self.log is not None:
-            self.log.write({"frame": self.frames, "do": do, **values})
-
-    def _write_choices(self) -> None:
-        """Logs with which pressure solve of the frame just made another preconditioner or tolerance came into use."""
-        for number, choice in enumerate(self.solve.used):
-            if choice != self._logged_choice:
-                self._write("choose", {"solve": number, **asdict(choice)})
-                self._logged_choice = choice
-
-    def _obey_replay(self: Session) -> None:  # type: ignore[misc]
-        """Makes the inputs that the replay has for the next frame."""
-        if self.replay is None:
-            return
-        self._obeys_replay = True
+    @contextmanager
+    def replayed_inputs(self) -> Iterator[Iterable[LoggedInput]]:
+        """The inputs that the replay has for the next frame; they may be made within this context."""
+        self._accepts_replay = True
         try:
-            for entry in self.replay.due(self.frames):
-                entry.carry_out(self)
+            yield () if self.replay is None else self.replay.due(self.frames)
         finally:
-            self._obeys_replay = False
+            self._accepts_replay = False
 
-    def close_log(self) -> None:
-        """Ends the log, after the last frame, with how far the run got."""
+    def write(self, name: str, values: dict[str, Any]) -> None:
+        """Adds a line to the log, if there is one."""
         if self.log is not None:
-            self._write("end", {"time": self.last.time, "sum": check_sum(self.last)})
+            self.log.write({"frame": self.frames, "do": name, **values})
+
+    def end_frame(self, frame: Frame, used: Sequence[Choice]) -> None:
+        """Counts an output frame; logs changes of the solver within it, by the number of the solve, and check sums."""
+        for number, choice in enumerate(used):
+            if choice != self._logged_choice:
+                self.write("choose", {"solve": number, **asdict(choice)})
+                self._logged_choice = choice
+        self.frames += 1
+        if self.frames % MARK_EVERY == 0:
+            self.write("mark", {"time": frame.time, "sum": check_sum(frame)})
+
+    def close(self, last: Frame) -> None:
+        """Ends the log with how far the run got."""
+        if self.log is not None:
+            self.write("end", {"time": last.time, "sum": check_sum(last)})
             self.log.close()

@@ -12,14 +12,14 @@ KINDS = {".npz": "state", ".toml": "scene", ".jsonl": "log"}
 
 
 def open_file(session: Session, path: Path) -> str:
-    """Goes on with what the file holds, and says so. Raises ValueError with one sentence; the run then stays."""
+    """Continues with what the file holds; one sentence about it. Raises ValueError where the run stays as it is."""
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"{path.name!r} is no state (.npz), no scene (.toml) and no log (.jsonl)")
+        raise ValueError(f"{path.name!r} is neither a state (.npz) nor a scene (.toml) nor a log (.jsonl)")
     if kind == "state":
         session.load(path)
     elif kind == "scene":
         session.set_scene(scene_reader.load(path))
     else:
         session.follow(input_log_reader.load(path))
-    return f"opened the {kind} {path.name}" + (": it runs as logged" if kind == "log" else "")
+    return f"Opened the {kind} {path.name}" + (", which runs as logged" if kind == "log" else "")

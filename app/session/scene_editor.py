@@ -1,7 +1,8 @@
-"""What the user draws: at time zero it becomes part of the scene, later it is a change of walls that can be undone.
+"""The scene with what is drawn into it, and undo: at time zero drawings become part of the scene, later only walls can
+be undone.
 
-Of a stroke of the brush only the way of the mouse is kept, as few capsules as it takes: these are the shapes that a
-scene file holds, so what is seen here is what a saved scene shows when it is opened again.
+Of a gesture only the path of the mouse is kept, in as few capsules as it takes: these are the shapes that a scene file
+holds, so what is seen here is what a saved scene shows when it is opened again.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from sim.scenes.scene import Scene, Shape, Tension, barrier_shapes, pairs
 
 DRAWN = ("pour", "solid", "erase")  # tools that change what is where
 WALLS = ("solid", "erase")
-STRAIGHT = 0.1  # cells by which a way may differ from the capsules kept of it: a tenth is not seen
+STRAIGHT = 0.1  # cells by which a path may differ from the capsules kept of it: a tenth is not seen
 MOST = 200  # gestures that can be undone
 
 
 @dataclass
-class Path:
-    """The way of the mouse in one gesture, and its mirror image in another."""
+class BrushPath:
+    """The path of the mouse in one gesture; its mirror image is another."""
 
     tool: str
     phase: int
@@ -33,7 +34,7 @@ class Path:
     points: list[tuple[float, float]]  # [m]
 
     def goes_on(self, stroke: Stroke) -> bool:
-        """Whether the stroke starts where this way ends."""
+        """Whether the stroke starts where this path ends."""
         alike = (stroke.tool, stroke.phase, stroke.radius) == (self.tool, self.phase, self.radius)
         return alike and (stroke.x0, stroke.y0) == self.points[-1]
 
@@ -58,16 +59,16 @@ class Path:
 class Gesture:
     """From the press of the mouse to its release."""
 
-    paths: list[Path] = field(default_factory=list)
+    paths: list[BrushPath] = field(default_factory=list)
     cells: np.ndarray | None = None  # of a gesture after time zero: those that became wall, or that were opened
 
     @property
     def tool(self) -> str:
-        """Of all its paths."""
+        """The tool of all its paths."""
         return self.paths[0].tool
 
 
-class Drawing:
+class SceneEditor:
     """The scene with what has been drawn into it, and the gestures to take back. Knows nothing of the simulation."""
 
     def __init__(self, scene: Scene, grid: Grid, seed: int) -> None:
@@ -78,9 +79,9 @@ class Drawing:
         self._arrays: tuple[np.ndarray, np.ndarray] | None = None
         self._before: tuple[np.ndarray, np.ndarray] | None = None  # the gesture under way
 
-    def on(self, grid: Grid) -> Drawing:
-        """The same at another size, without what was drawn after time zero."""
-        made = Drawing(self.bare, grid, self._seed)
+    def on(self, grid: Grid) -> SceneEditor:
+        """The same on another grid, without what was drawn after time zero."""
+        made = SceneEditor(self.bare, grid, self._seed)
         self.forget_later()
         made._done, made._undone = self._done, self._undone
         return made
@@ -120,7 +121,7 @@ class Drawing:
             self._arrays = self._before[0].copy(), self._before[1].copy()
             self._begin(Gesture())
         self._extend(stroke)
-        piece = Path(stroke.tool, stroke.phase, stroke.radius, [(stroke.x0, stroke.y0), (stroke.x1, stroke.y1)])
+        piece = BrushPath(stroke.tool, stroke.phase, stroke.radius, [(stroke.x0, stroke.y0), (stroke.x1, stroke.y1)])
         for shape in piece.shapes(self.bare, self._grid):
             self._cover(shape, *roughly_near(shape, self._grid))
 
@@ -162,7 +163,7 @@ class Drawing:
         return solid ^ changed
 
     def undo(self) -> tuple[str, np.ndarray]:
-        """Takes the last gesture back. The tool that does so in a fluid that has moved on, and where."""
+        """Takes the last gesture back. Returns the tool that does so in a fluid that has moved on, and its cells."""
         tool, cells = self._move(self._done, self._undone)
         return "erase" if tool == "solid" else "solid", cells
 
@@ -186,7 +187,7 @@ class Drawing:
         return self._undone[-1] if self._undone else None
 
     def forget_later(self) -> None:
-        """Back at time zero: walls drawn later are gone, with them what could be undone of them."""
+        """Forgets what was drawn after time zero, because the scene starts again."""
         self.finish()
         self._done = [gesture for gesture in self._done if gesture.cells is None]
         self._undone = [gesture for gesture in self._undone if gesture.cells is None]
@@ -205,7 +206,7 @@ class Drawing:
                 path.points.append((stroke.x1, stroke.y1))
                 return
         points = [(stroke.x0, stroke.y0), (stroke.x1, stroke.y1)]
-        gesture.paths.append(Path(stroke.tool, stroke.phase, stroke.radius, points))
+        gesture.paths.append(BrushPath(stroke.tool, stroke.phase, stroke.radius, points))
 
     def _move(self, source: list[Gesture], target: list[Gesture]) -> tuple[str, np.ndarray]:
         """The tool of the gesture moved, and the cells whose wall it has changed."""

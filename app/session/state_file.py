@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import zipfile
 import zlib
@@ -13,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.cli.validation import TOL_MIN
-from app.solving.switchable_solver import Choice
-from precond.support.command_line import temporary_beside
+from app.solving.choice import TOL_MIN, Choice
+from precond.support.files import replacing
 from sim.grid import Grid
 from sim.scenes import reader as scene_reader
 from sim.scenes.scene import Scene
@@ -29,7 +27,7 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class SavedState:
-    """A state as read from a file, with the scene and the grid that it is of."""
+    """A state as read from a file, with its scene and grid."""
 
     file: str
     scene: Scene
@@ -41,13 +39,8 @@ class SavedState:
 def save(path: Path, arrays: Mapping[str, np.ndarray], choice: Choice) -> None:
     """Writes the state whole or not at all. Raises OSError."""
     arrays = {**arrays, "choice": np.array(json.dumps({"precond": choice.precond, "tol": choice.tol}))}
-    part = temporary_beside(path)
-    try:
-        with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def load(path: Path) -> SavedState:

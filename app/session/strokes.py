@@ -1,4 +1,4 @@
-"""Strokes of the brush as shapes on the grid: which cells they cover, and how few of them make a way of the mouse."""
+"""Strokes of the brush as shapes on the grid: which cells they cover, and how few of them make a path of the mouse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mirrored(stroke: Stroke, width: float) -> Stroke:
 
 
 def straightened(points: list[tuple[float, float]], allowed: float) -> list[tuple[float, float]]:
-    """A way with as few corners as keep it within `allowed` of itself (Douglas and Peucker 1973)."""
+    """A path with as few corners as keep it within `allowed` of itself (Douglas and Peucker 1973)."""
     kept, spans = {0, len(points) - 1}, [(0, len(points) - 1)]
     place = np.array(points)
     while spans:

@@ -14,7 +14,7 @@ FASTEST = 4.0  # cells a frame, both directions together: 17 sub-steps on 32 x 3
 SHARES = (1.0, 0.5, 0.25, 0.125)  # of a way that is blocked, to come close to the obstacle
 
 
-class Grip:
+class WallDrag:
     """Makes at most one stroke a frame of the drag strokes, from where the wall is and not from where the mouse was.
 
     So a wall is not lost when the mouse is fast, when the clock runs slow, or when something is in the way.
@@ -24,7 +24,7 @@ class Grip:
         self.release()
 
     def release(self) -> None:
-        """Holds nothing."""
+        """Lets go of the wall."""
         self._hold: tuple[float, float] | None = None  # the point of the wall that was gripped, where it is now [m]
         self._mouse: tuple[float, float] | None = None
         self._radius, self._finishing = 0.0, False

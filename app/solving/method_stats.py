@@ -1,4 +1,4 @@
-"""Where a method stands in a comparison: the numbers that are shown and written, by one piece of code."""
+"""Statistics of one method in a comparison: the numbers that are shown and written come from here."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from app.solving.run_stats import fell_back
-from sim.frame import Frame
-from sim.grid import Grid
-from sim.scenes.scene import Scene
+from app.solving.residual_curve import residual_history
+from app.solving.run_stats import failed, fell_back
 
 SMOOTHING = 20  # output frames that shown numbers are the mean of
 
 
 @dataclass(frozen=True)
-class Means:
-    """Over the last SMOOTHING output frames, as shown: digits that change with every frame cannot be read."""
+class RecentMeans:
+    """Means over the last SMOOTHING output frames, as shown: digits that change with every frame cannot be read."""
 
     iterations: float = 0.0  # of a solve
     solver_ms: float = 0.0  # of a frame: set-up, network and iterations of all its solves
@@ -28,8 +26,8 @@ class Means:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One method at one moment."""
+class MethodResult:
+    """The statistics of one method at one moment, immutable."""
 
     precond: str
     frames: int = 0  # output frames simulated
@@ -42,14 +40,14 @@ class Standing:
     residual: float = 0.0  # largest of the newest frame
     failures: int = 0  # solves that did not converge
     fallbacks: int = 0  # solves that another preconditioner had to finish
-    trouble: str = ""  # why there are no numbers, or others than one would think
-    shown: Means = Means()
+    error: str = ""  # why there are no numbers, or numbers of another method
+    shown: RecentMeans = RecentMeans()
     history: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)  # relative, by iteration, newest solve
 
     @property
     def warning(self) -> str:
-        """What a reader of its numbers has to know, a few words."""
-        parts = [self.trouble] if self.trouble else []
+        """What a reader of the numbers has to know, in a few words."""
+        parts = [self.error] if self.error else []
         if self.failures:
             parts.append(f"{self.failures} solves failed")
         if self.fallbacks:
@@ -57,19 +55,19 @@ class Standing:
         return ", ".join(parts)
 
     def numbers(self) -> dict[str, Any]:
-        """For json, which has no word for what is not finite; without the curve."""
-        table = {key: value for key, value in vars(self).items() if key != "history"}
-        table |= {"residual": self.residual if math.isfinite(self.residual) else None}
+        """The numbers under the names that --json uses, without the curve; None for what is not finite."""
+        table = {key: value for key, value in vars(self).items() if key not in ("history", "error")}
+        table |= {"trouble": self.error, "residual": self.residual if math.isfinite(self.residual) else None}
         return {**table, "shown": dict(vars(self.shown))}
 
 
-class Book:
+class MethodStats:
     """Adds up the solves of one method."""
 
     def __init__(self, precond: str) -> None:
         self.precond = precond
         self.frames, self.computing, self.clock = 0, 0.0, 0.0
-        self.failures, self.fallbacks, self.trouble = 0, 0, ""
+        self.failures, self.fallbacks, self.error = 0, 0, ""
         self._newest: tuple[Any, ...] = ()
         self._recent: deque[tuple[float, float, float]] = deque(maxlen=SMOOTHING)
 
@@ -77,23 +75,23 @@ class Book:
         """Counts an output frame; without its time where nothing but the solver is the method's own."""
         self.frames += 1
         self.computing += frame_ms / 1e3
-        self.failures += sum(solution.status.name != "CONVERGED" for solution in solutions)
+        self.failures += sum(map(failed, solutions))
         self.fallbacks += sum(map(fell_back, solutions))
         self._newest = tuple(solutions)
         iterations = sum(solution.iterations for solution in solutions) / max(len(solutions), 1)
         self._recent.append((iterations, sum(map(solver_ms, solutions)), frame_ms))
 
-    def means(self) -> Means:
-        """Over the last frames."""
+    def means(self) -> RecentMeans:
+        """Means over the last frames."""
         if not self._recent:
-            return Means()
+            return RecentMeans()
         iterations, solver, frame = (sum(column) / len(self._recent) for column in zip(*self._recent))
-        return Means(iterations, solver, 1e3 / frame if frame else 0.0)
+        return RecentMeans(iterations, solver, 1e3 / frame if frame else 0.0)
 
-    def standing(self, time: float, shown: Means | None = None) -> Standing:
-        """At this simulated time [s]; `shown`: means that are to stay as they are for a while."""
+    def result(self, time: float, shown: RecentMeans | None = None) -> MethodResult:
+        """The statistics at this simulated time [s]; `shown`: means that are to stay as they are for a while."""
         iterations, solver, frame = self._recent[-1] if self._recent else (0.0, 0.0, 0.0)
-        return Standing(
+        return MethodResult(
             precond=self.precond,
             frames=self.frames,
             time=time,
@@ -105,51 +103,20 @@ class Book:
             residual=max((float(solution.residual) for solution in self._newest), default=0.0),
             failures=self.failures,
             fallbacks=self.fallbacks,
-            trouble=self.trouble,
+            error=self.error,
             shown=shown or self.means(),
-            history=curve(self._newest),
+            history=residual_history(self._newest),
         )
 
 
 def solver_ms(solution: Any) -> float:
-    """All that the solver took [ms]."""
+    """Set-up, network and iterations of one solve [ms]."""
     return float(solution.setup_ms + solution.inference_ms + solution.solve_ms)
 
 
-def curve(solutions: Sequence[Any]) -> np.ndarray:
-    """Relative residual after each iteration of the last solve."""
-    return np.asarray(solutions[-1].history).astype(np.float64).ravel() if solutions else np.empty(0)
-
-
-@dataclass(frozen=True)
-class Board:
-    """All that a comparison shows at one moment: drawn by stage.py, written to json by `numbers`."""
-
-    scene: Scene
-    grid: Grid
-    tol: float
-    mode: str  # "shadow": one fluid;  "together": equal simulated times;  "race": equal clocks
-    frames: tuple[Frame, ...]  # a fluid for each pane
-    standings: tuple[Standing, ...]
-    computing: float = 0.0  # what every clock shows [s]; of a video
-    scale: float = 1.0  # seconds of computing in a second of a video
-    about: str = ""  # machine and device, a few words
-
-    def numbers(self) -> dict[str, Any]:
-        """Every number of it, for json."""
-        return {"computing": self.computing, "panes": [standing.numbers() for standing in self.standings]}
-
-    @property
-    def bars(self) -> tuple[float, ...]:
-        """What the bars show, for each method [s]: how far it has come in a race, else what it has cost."""
-        if self.mode == "race":
-            return tuple(standing.time for standing in self.standings)
-        return tuple(standing.computing for standing in self.standings)
-
-
-def caption(standing: Standing) -> tuple[str, str, str]:
-    """Iterations, milliseconds and frames per second as words."""
-    means = standing.shown
+def caption(result: MethodResult) -> tuple[str, str, str]:
+    """Iterations, milliseconds and frames per second as text."""
+    means = result.shown
     return (digits(means.iterations), f"{digits(means.solver_ms)} ms", f"{digits(means.fps)} fps")
 
 

@@ -1,22 +1,53 @@
-"""Numbers of a run: what --json writes and what the table at the end shows."""
+"""Statistics of a run: a sample of every frame for the plots, and the sums that --json and the table show."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from precond.support.command_line import aligned
-from sim.frame import Frame
+from sim.frame import STAGES, Frame
 from sim.grid import Grid
 
 SOLVER_STAGES = ("setup", "inference", "solve")  # the rest of a step is the fluid's
+RATE_FRAMES = 60  # that rates are measured over: a second or so
+
+
+@dataclass(frozen=True)
+class FrameSample:
+    """One output frame's point in the plots."""
+
+    precond: str
+    ms: tuple[float, ...]  # by STAGES [ms]
+    iterations: float  # mean over the frame's solves
+    drift: float  # relative volume drift
+    solves: int
+    end: float  # time.perf_counter() [s]
+
+    @classmethod
+    def of(cls, frame: Frame, precond: str) -> FrameSample:
+        """The point of a frame that has just been made."""
+        solutions, stats = frame.stats.solutions, frame.stats
+        mean = sum(solution.iterations for solution in solutions) / max(len(solutions), 1)
+        ms = tuple(stats.ms[stage] for stage in STAGES)
+        return cls(precond, ms, mean, stats.volume_drift, len(solutions), time.perf_counter())
+
+
+def rates(samples: Sequence[FrameSample]) -> tuple[float, float]:
+    """(frames, solves) per second of wall clock over the last RATE_FRAMES frames."""
+    recent = list(samples)[-RATE_FRAMES - 1 :]
+    if len(recent) < 2:
+        return 0.0, 0.0
+    seconds = recent[-1].end - recent[0].end
+    return (len(recent) - 1) / seconds, sum(sample.solves for sample in recent[1:]) / seconds
 
 
 @dataclass
-class Tally:
+class RunStats:
     """Sums and extremes over the frames added. Times leave out frames that waited for compilers."""
 
     precond: str
@@ -47,7 +78,7 @@ class Tally:
         self.solves += len(stats.solutions)
         for solution in stats.solutions:
             self.iterations += solution.iterations
-            self.failures += solution.status.name != "CONVERGED"
+            self.failures += failed(solution)
             self.fallbacks += fell_back(solution)
             self.residual_max = max(self.residual_max, float(solution.residual))
         self.divergence_max = max(self.divergence_max, stats.divergence_max)
@@ -90,9 +121,33 @@ class Tally:
         }
 
 
+def failed(solution: Any) -> bool:
+    """True if the solve did not reach its tolerance."""
+    return bool(solution.status.name != "CONVERGED")
+
+
 def fell_back(solution: Any) -> bool:
     """True if the chosen preconditioner did not finish this solve itself."""
     return len(solution.attempts) > 1
+
+
+LARGEST = ("residual_max", "divergence_max", "drift_max", "speed_max", "fractions_max")
+
+
+def merged(one: RunStats, other: RunStats) -> RunStats:
+    """Both together, under the first one's name."""
+    values = {}
+    for key, mine in vars(one).items():
+        theirs = getattr(other, key)
+        if key == "fractions_min":
+            values[key] = min(mine, theirs)
+        elif key in LARGEST:
+            values[key] = max(mine, theirs)
+        elif isinstance(mine, str):
+            values[key] = mine or (theirs if key == "notice" else mine)
+        else:
+            values[key] = mine + theirs
+    return replace(one, **values)
 
 
 def centre_of_mass(frame: Frame, grid: Grid) -> tuple[float, float]:
@@ -118,12 +173,12 @@ COLUMNS = (  # heading, key, format
 )
 
 
-def table(tallies: Sequence[Tally]) -> str:
+def table(parts: Sequence[RunStats]) -> str:
     """The table by preconditioner; iterations and milliseconds are means over the solves."""
     rows = [[heading for heading, _, _ in COLUMNS]]
-    for tally in tallies:
-        numbers = tally.numbers()
-        untimed = not tally.timed_frames
+    for stats in parts:
+        numbers = stats.numbers()
+        untimed = not stats.timed_frames
         rows.append(
             ["-" if untimed and key.endswith("ms_mean") else form.format(numbers[key]) for _, key, form in COLUMNS]
         )

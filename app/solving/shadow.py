@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 import precond
-from app.solving.method_stats import Book, Standing
+from app.solving.choice import Choice
+from app.solving.method_stats import MethodResult, MethodStats
 from precond.registry import entry
-
-if TYPE_CHECKING:
-    from app.solving.switchable_solver import Choice
 
 
 class Shadow:
     """One method beside the fluid's: its own solver without fallbacks, its own last solution to start from."""
 
     def __init__(self, name: str) -> None:
-        self.book = Book(name)
+        self.stats = MethodStats(name)
         self.solver: precond.Solver | None = None
         self.x: torch.Tensor | None = None
         self.solutions: list[Any] = []  # of the present output frame
-        self.broken = False
+        self.failed = False  # it raised, and is left alone until it is chosen again
 
-    def give_up(self, error: Exception) -> None:
-        """Counts a solver that raised, and leaves it alone until it is chosen again."""
-        self.book.failures += 1
-        self.book.trouble = " ".join(str(error).split()) or type(error).__name__
-        self.broken = True
+    def fail(self, error: Exception) -> None:
+        """Counts a solver that raised."""
+        self.stats.failures += 1
+        self.stats.error = " ".join(str(error).split()) or type(error).__name__
+        self.failed = True
 
 
 class Shadows:
-    """Up to a few methods side by side with the one that the fluid follows. Trouble with one is data, never raised."""
+    """A few methods side by side with the one that the fluid follows. An error of one is counted, never raised."""
 
     def __init__(self, device: str, weights: str | None) -> None:
         self._device, self._weights = device, weights
         self._shadows: dict[str, Shadow] = {}
-        self.seconds = 0.0  # that solving for nothing but numbers took in the present output frame
+        self.seconds = 0.0  # that solving for numbers alone took in the present output frame
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -47,7 +45,7 @@ class Shadows:
         return tuple(self._shadows)
 
     def choose(self, methods: tuple[str, ...]) -> None:
-        """These from the next frame on; those that stay keep their counts."""
+        """Solves by these methods from the next frame on; those that stay keep their counts."""
         self._shadows = {name: self._shadows.get(name) or Shadow(name) for name in methods}
 
     def start_over(self) -> None:
@@ -64,7 +62,7 @@ class Shadows:
         """Counts the frame's solutions."""
         for shadow in self._shadows.values():
             if shadow.solutions:
-                shadow.book.add(shadow.solutions)
+                shadow.stats.add(shadow.solutions)
 
     def solve(
         self,
@@ -72,7 +70,7 @@ class Shadows:
         b: torch.Tensor,
         x0: torch.Tensor,
         followed: tuple[Choice, Any],
-        give_up: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> None:
         """Solves the system by every method but the one followed, whose solution is given."""
         start = time.perf_counter()
@@ -81,11 +79,11 @@ class Shadows:
             if name == choice.precond:
                 shadow.solutions.append(solution)
                 shadow.x = None
-            elif not shadow.broken and not give_up():
+            elif not shadow.failed and not should_stop():
                 try:
-                    self._solve(name, shadow, system, b, x0, choice.tol, give_up)
+                    self._solve(name, shadow, system, b, x0, choice.tol, should_stop)
                 except (ValueError, RuntimeError, OSError, MemoryError) as error:
-                    shadow.give_up(error)
+                    shadow.fail(error)
         self.seconds += time.perf_counter() - start
 
     def _solve(
@@ -96,17 +94,17 @@ class Shadows:
         b: torch.Tensor,
         x0: torch.Tensor,
         tol: float,
-        give_up: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> None:
         if shadow.solver is None:
             weights = self._weights if entry(name).takes_weights else None
             shadow.solver = precond.Solver(name, system, device=self._device, fallback=(), weights=weights)
-            shadow.book.trouble = shadow.solver.notice
+            shadow.stats.error = shadow.solver.notice
         guess = x0 if shadow.x is None or shadow.x.shape != x0.shape else shadow.x
-        solution = shadow.solver.solve(system, b, rtol=tol, x0=guess, give_up=give_up)
+        solution = shadow.solver.solve(system, b, rtol=tol, x0=guess, should_stop=should_stop)
         shadow.x = solution.x.clone()
         shadow.solutions.append(solution)
 
-    def standings(self, moment: float) -> tuple[Standing, ...]:
-        """Of every method, at this simulated time [s]."""
-        return tuple(shadow.book.standing(moment) for shadow in self._shadows.values())
+    def results(self, time: float) -> tuple[MethodResult, ...]:
+        """The statistics of every method, at this simulated time [s]."""
+        return tuple(shadow.stats.result(time) for shadow in self._shadows.values())

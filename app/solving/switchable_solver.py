@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 import precond
+from app.solving.choice import Choice
 from app.solving.shadow import Shadows
 from precond.htp import tile_inspection
 from precond.registry import entry
@@ -18,21 +18,13 @@ MEMORY = "solver"  # what names of arrays in a state file begin with
 
 
 class Cancelled(Exception):
-    """The run was told to stop between two solves."""
+    """The run was told to stop; raised instead of a solve, or of its answer."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the user has chosen to solve with."""
+class SwitchableSolver:
+    """solve(system, b, x0) for Simulation; `choice` may be replaced from any thread, from the next solve on.
 
-    precond: str
-    tol: float  # relative residual
-
-
-class PressureSolve:
-    """solve(system, b, x0) for Simulation. `choice` may be replaced from any thread and counts from the next solve on.
-
-    Solvers are kept by name, so that switching back costs no second construction; a new system starts afresh.
+    Solvers are kept by name, so that switching back costs no second construction. A new system starts afresh.
     """
 
     def __init__(
@@ -47,7 +39,7 @@ class PressureSolve:
         self.failure = ""  # why the last choice could not be used, one sentence
         self.weights = weights
         self.used: list[Choice] = []  # by the solves of the present output frame
-        self.plan: dict[int, Choice] = {}  # what comes into use with which of them, for a replay
+        self.plan: dict[int, Choice] = {}  # the number of a solve to what it and all after it use, for a replay
         self.shadows = Shadows(device, weights)
         self._device = device
         self._solvers: dict[str, precond.Solver] = {}
@@ -73,33 +65,33 @@ class PressureSolve:
             choice = self.choice = Choice(self._last, choice.tol)
             solver = self._solver(self._last, system)
         self.used.append(choice)
-        solution = solver.solve(system, b, rtol=choice.tol, x0=x0, give_up=self.cancelled.is_set)
+        solution = solver.solve(system, b, rtol=choice.tol, x0=x0, should_stop=self.cancelled.is_set)
         if self.cancelled.is_set():  # the answer is not one to go on with
             raise Cancelled
         self.shadows.solve(system, b, x0, (choice, solution), self.cancelled.is_set)
         return solution
 
-    def like(self, precond: str) -> PressureSolve:
-        """The same with another method, and solvers of its own."""
-        return PressureSolve(Choice(precond, self.choice.tol), self._device, self.weights, self.cancelled)
+    def like(self, precond: str) -> SwitchableSolver:
+        """Another with the same tolerance, device and weights, and solvers of its own."""
+        return SwitchableSolver(Choice(precond, self.choice.tol), self._device, self.weights, self.cancelled)
 
     def begin_frame(self) -> None:
-        """The solves that follow are of another output frame."""
+        """Starts another output frame."""
         self.used = []
         self.shadows.begin_frame()
 
     def renew(self) -> None:
-        """Run networks in the next solve: what follows must not depend on the solves of a frame that broke off."""
+        """Runs networks anew in the next solve: what follows must not depend on a frame that broke off."""
         for solver in self._solvers.values():
             solver.renew()
 
     def memory(self) -> dict[str, np.ndarray]:
-        """What the methods in use remember, for a state file: a run continued from it takes the same iterations."""
+        """What methods keep from one solve to the next, for a state file: a continued run takes the same iterations."""
         kept = {**self._recalled, **{name: solver.memory() for name, solver in self._solvers.items()}}
         return {f"{MEMORY}/{name}/{key}": array for name, arrays in kept.items() for key, array in arrays.items()}
 
     def recall(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Has the solvers of the system that comes next go on with what a state file holds."""
+        """Gives the solvers of the next system what a state file holds."""
         self._recalled = {}
         for name, array in arrays.items():
             start, _, rest = name.partition("/")
@@ -108,7 +100,7 @@ class PressureSolve:
                 self._recalled.setdefault(method, {})[key] = array
 
     def forget(self) -> None:
-        """Let every solver start its next set-up from nothing, as on a first frame."""
+        """Makes every solver start its next set-up from nothing, as on a first frame."""
         for solver in self._solvers.values():
             solver.forget()
 
@@ -119,17 +111,17 @@ class PressureSolve:
         return solver.notice if solver else ""
 
     @property
-    def acting(self) -> str:
+    def effective_method(self) -> str:
         """The method whose M is in use: the chosen one, or the one that stands in for it."""
         solver = self._solvers.get(self.choice.precond)
-        return solver.acting if solver else self.choice.precond
+        return solver.effective_method if solver else self.choice.precond
 
     def why_unavailable(self, name: str) -> str | None:
         """None if the method can be chosen, else a sentence; with weights at hand no file needs to be there."""
         return None if self.weights and entry(name).takes_weights else precond.why_unavailable(name)
 
     def with_functions(self, tile: tile_inspection.Tile) -> tile_inspection.Tile:
-        """The tile with its functions in the last solve, if the chosen method has any. For the thread that solves."""
+        """The tile with its functions in the last solve, if the chosen method has any. For the solving thread."""
         solver = self._solvers.get(self.choice.precond)
         return tile_inspection.with_functions(tile, solver.preconditioner) if solver else tile
 

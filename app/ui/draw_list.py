@@ -8,11 +8,11 @@ from typing import Any
 from imgui_bundle import imgui
 
 from app.ui import theme
+from app.ui.rect import Rect
 from app.ui.theme import Fonts
-from app.viewport.comparison_layout import Rect
 
 
-class Pen:
+class DrawList:
     """Draws into the current ImGui window."""
 
     def __init__(self, fonts: Fonts) -> None:
@@ -20,7 +20,7 @@ class Pen:
         self.ink = imgui.get_window_draw_list()
 
     def width(self, text: str, size: float, bold: bool = False) -> float:
-        """Of a line of text [pixels]."""
+        """The width of a line of text [pixels]."""
         imgui.push_font(self._font(bold), size / theme.unit())  # ImGui's sizes grow with the display, these have grown
         result = float(imgui.calc_text_size(text).x)
         imgui.pop_font()
@@ -62,7 +62,7 @@ class Pen:
         self.ink.add_line(start, end, theme.packed(tint), width)
 
     def marker(self, x: float, y: float, shape: str, radius: float, tint: Any) -> None:
-        """One of methods.MARKERS, filled."""
+        """One of method_style.MARKERS, filled."""
         shade = theme.packed(tint)
         if shape == "circle":
             self.ink.add_circle_filled((x, y), radius, shade, 24)

@@ -45,7 +45,7 @@ def draw(label: str, value: float, scale: Scale, text: str) -> float | None:
 
 
 def short(value: float) -> str:
-    """At most three digits, without exponents where it can be."""
+    """At most three digits, without an exponent where possible."""
     return (
         f"{value:.3g}"
         if 1e-3 <= value < 1e3 or value == 0

@@ -1,4 +1,4 @@
-"""What the window remembers from one run to the next: a small json file in the user's own folder."""
+"""The window's settings from one run to the next: a small json file in the user's own folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RADII = (0.01, 0.2)
 
 @dataclass(frozen=True)
 class Settings:
-    """Each with the value of a first run."""
+    """Settings of the window; the defaults are those of a first run."""
 
     width: int = 1280  # of the window, in points
     height: int = 720
@@ -65,7 +65,7 @@ def load(path: Path | None) -> tuple[Settings, str]:
     except OSError as error:
         return Settings(), f"settings {str(path)!r} cannot be read: {error.strerror or error}"
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-        return Settings(), f"settings {str(path)!r} are not usable and were left out: {' '.join(str(error).split())}"
+        return Settings(), f"settings {str(path)!r} are not valid and were ignored: {' '.join(str(error).split())}"
 
 
 def save(path: Path, settings: Settings) -> str:
@@ -80,7 +80,7 @@ def save(path: Path, settings: Settings) -> str:
 
 
 def checked(table: Any) -> Settings:
-    """Settings whose values are of the right kind and within reach; keys that are not known are left out."""
+    """Settings whose values are of the right kind and in range; unknown keys are ignored. Raises ValueError."""
     if not isinstance(table, dict):
         raise ValueError("this is not a table")
     known = {f.name: type(getattr(Settings(), f.name)) for f in fields(Settings)}
@@ -97,5 +97,5 @@ def checked(table: Any) -> Settings:
     for key, (low, high) in {"width": SIZES, "height": SIZES, "scale": SCALES, "side": (0.1, 0.8), "radius": RADII,
                              "rows": (0, 2048), "tol": (0.0, 1.0)}.items():  # fmt: skip
         if key in values and not low <= values[key] <= high:
-            raise ValueError(f"key {key!r} has the value {values[key]!r}, {low} to {high} are possible")
+            raise ValueError(f"key {key!r} has the value {values[key]!r}: it must lie in {low} to {high}")
     return Settings(**values)

@@ -38,13 +38,13 @@ class Fonts:
 
 
 def unit() -> float:
-    """Pixels of what is one pixel on a display of 96 dpi at the interface's usual size."""
+    """Pixels that stand for one pixel of a display of 96 dpi at scale 1."""
     style = imgui.get_style()
     return float(style.font_scale_main * style.font_scale_dpi)
 
 
 def set_scale(scale: float) -> None:
-    """The interface so many times as large as the display asks for."""
+    """Scales the interface, on top of the scaling of the display."""
     style = imgui.get_style()
     display, usual = style.font_scale_dpi, imgui.Style()
     for name in vars(imgui.Style):

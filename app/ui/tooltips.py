@@ -1,4 +1,4 @@
-"""What the window's numbers and controls mean, as tooltips."""
+"""Tooltips: what the window's numbers and controls mean."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from imgui_bundle import imgui
 WIDTH = 24.0  # of a tooltip, in letters' heights
 
 NUMBERS = {
-    "iterations": "Iterations of the last pressure solve until its residual was below the tolerance: the measure of "
-    "a preconditioner. Counted by the solver.",
-    "residual": "How far the last pressure is from solving its equations, relative to their right-hand side. Computed "
-    "again in double precision after the solve, not taken from the iteration.",
-    "max |u|": "The fastest fluid in the domain after the last step [m/s].",
-    "max |div u|": "The largest rate at which any cell gains or loses volume after the last step [1/s]. Zero for an "
-    "exact solver; it follows the tolerance.",
-    "tolerance": "The relative residual at which a pressure solve may stop. Tighter costs iterations, and keeps "
-    "volumes closer to exact.",
-    "solve": "Wall-clock time of the iterations in one frame, mean of the last 20 frames, measured around the solver.",
-    "steps": "Pressure solves in a second of wall clock, mean of the last second. A frame may need several.",
-    "window": "How often the window is drawn in a second: when the fluid has changed, and up to 60 while you use it.",
-    "frames": "Simulated frames in a second of wall clock.",
-    "time": "Simulated time since the scene's start [s].",
-    "density": "Mass of a cubic metre [kg/m³], from the scene until you move it.",
-    "viscosity": "Dynamic viscosity [Pa s], from the scene until you move it: water 0.001, oil 0.1, honey 10.",
-    "tension": "Surface tension [N/m], from the scene until you move it. Water in air has 0.07; scenes that are metres "
-    "high need more to show it.",
-    "ratio": "Heaviest over lightest density. Moves all densities between them; the higher, the harder the pressure "
-    "equations: a plain method needs many more iterations.",
-    "gravity": "Downwards acceleration [m/s²], from the scene until you move it. Negative: upwards.",
-    "sub-steps": "Steps into which a frame of 1/60 s was cut so that nothing moves too far in one; each has its own "
-    "pressure solve. The words say what kept them short.",
-    "grid": "Cells, rows x columns. Another size starts the scene again at that size. Fewer are faster. The presets "
-    "also set a tolerance.",
-    "radius": "Radius of the brush in percent of the domain's height: keys [ and ], or Shift and the mouse wheel.",
-    "range": "The values at the two ends of the colours. Automatic: from nearly the smallest to nearly the largest.",
-    "drift": "How much volume the phases have gained or lost by error, in parts per million; what was poured and what "
-    "walls moved is accounted for.",
+    "iterations": "Iterations that the last pressure solve took to bring its residual below the tolerance: the measure "
+    "of a preconditioner.",
+    "residual": "Residual of the last pressure solve, relative to the right-hand side. Recomputed in double precision "
+    "after the solve.",
+    "max |u|": "Highest speed in the domain after the last step [m/s].",
+    "max |div u|": "Largest rate at which a cell gains or loses volume after the last step [1/s]. It would be zero "
+    "for an exact solver, and follows the tolerance.",
+    "tolerance": "Relative residual at which a pressure solve stops. A tighter one takes more iterations and conserves "
+    "volume better.",
+    "solve": "Wall-clock time of the iterations in a frame, mean of the last 20 frames.",
+    "steps": "Pressure solves per second of wall clock, over the last second. A frame may need several.",
+    "window": "How often the window is drawn per second: when the fluid has changed, and up to 60 while you use it.",
+    "frames": "Simulated frames per second of wall clock.",
+    "time": "Simulated time since the start of the scene [s].",
+    "density": "Density [kg/m³]. The scene sets it until you move the slider.",
+    "viscosity": "Dynamic viscosity [Pa s]: water 0.001, oil 0.1, honey 10. The scene sets it until you move the "
+    "slider.",
+    "tension": "Surface tension [N/m]. Water in air has 0.07; scenes that are metres high need more for a visible "
+    "effect. The scene sets it until you move the slider.",
+    "ratio": "Ratio of the highest to the lowest density; moving it scales all densities. A higher ratio makes the "
+    "pressure equations harder: plain methods need many more iterations.",
+    "gravity": "Downward acceleration [m/s²]; negative is upward. The scene sets it until you move the slider.",
+    "sub-steps": "A frame of 1/60 s is divided into steps so that nothing moves too far in one; each has its own "
+    "pressure solve. The text says what limits their length.",
+    "grid": "Cells, rows x columns. Fewer are faster. A change restarts the scene. Presets also set a tolerance.",
+    "radius": "Radius of the brush in percent of the domain's height. Keys: [ and ], or Shift and the mouse wheel.",
+    "range": "Values at the two ends of the colour map. Automatic: nearly the smallest to nearly the largest value.",
+    "drift": "Volume that a phase has gained or lost by numerical error, in parts per million. Pouring and walls do "
+    "not count.",
 }
 STAGES = {
     "advect": "Moving the phases and their momentum [ms per frame].",
-    "assemble": "Brush, forces and the coefficients of the pressure equations [ms per frame].",
-    "setup": "Preparing the preconditioner for the present densities [ms per frame].",
-    "inference": "Running a learned preconditioner's network [ms per frame].",
+    "assemble": "Brush, forces and coefficients of the pressure equations [ms per frame].",
+    "setup": "Setting up the preconditioner for the current densities [ms per frame].",
+    "inference": "Running the network of a learned preconditioner [ms per frame].",
     "solve": "Iterations of the pressure solver [ms per frame].",
-    "project": "Taking the pressure's gradient from the velocity [ms per frame].",
+    "project": "Subtracting the pressure gradient from the velocity [ms per frame].",
 }
 MAPS_ARE_SAFE = (
-    "Every colour map can be read with any kind of colour blindness: lightness rises from end to end, or from both "
-    "ends to the middle, where the colours of the two ends differ for everybody."
+    "All colour maps are readable with any kind of colour blindness: lightness rises from one end to the other, or "
+    "from both ends to the middle."
 )
 
 

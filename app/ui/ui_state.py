@@ -1,4 +1,4 @@
-"""What the user has set in the window itself: the view, the brush, the help. The simulation knows nothing of it."""
+"""What the user has set in the window itself: the view, the brush, the help. The simulation does not depend on it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from app.ui.settings import RADII, Settings
 from app.ui.theme import Fonts
 
 KEYS = (
-    ("Space", "pause or go on"),
-    (".", "one frame, then pause"),
-    ("R", "back to the scene's start, with what was drawn there"),
+    ("Space", "pause or resume"),
+    (".", "make one frame, then pause"),
+    ("R", "reset to time zero; what was drawn there stays"),
     ("1 - 7", "views: " + ", ".join(view.name for view in VIEWS)),
     ("[ and ]", "smaller and larger brush"),
-    ("M", "mirror the brush, left and right"),
-    ("Ctrl+Z, Ctrl+Y", "undo and redo what was drawn"),
+    ("M", "mirror the brush"),
+    ("Ctrl+Z, Ctrl+Y", "undo and redo drawing"),
     ("Ctrl+S", "save as scene"),
     ("F9", "start or end a recording"),
     ("F12", "screenshot"),
     ("H", "this help"),
-    ("Esc", "close what is open, then quit"),
+    ("Esc", "close help or tour, else quit"),
 )
 MOUSE = (
-    ("Left button", "use the tool that is chosen under Draw"),
-    ("Right button", "push the fluid, whatever the tool; in the view tiles also: pick one"),
+    ("Left button", "use the tool chosen under Draw"),
+    ("Right button", "push the fluid with any tool; in the view tiles, also pick a tile"),
     ("Push", "the fluid follows the mouse"),
-    ("Pour", "replaces what is there by a phase"),
-    ("Wall, Erase", "build walls and take them away"),
-    ("Move", "press on a wall and drag it"),
-    ("Shift + wheel", "size of the brush"),
-    ("Drop a file", "a state (.npz), a scene (.toml) or a log (.jsonl) on the window opens it"),
+    ("Pour", "fill the brush with a phase"),
+    ("Wall, Erase", "build and remove walls"),
+    ("Move", "drag a wall"),
+    ("Shift + wheel", "brush size"),
+    ("Drop a file", "open a state (.npz), a scene (.toml) or a log (.jsonl)"),
 )
 
 UNIT = Range(0.0, 1.0)  # until values have been seen
@@ -38,7 +38,7 @@ Corners = tuple[float, float, float, float]  # left, top, right, bottom [pixels]
 
 
 @dataclass
-class Interaction:
+class UiState:
     """Changed by keys, mouse and panel; read when drawing."""
 
     view: View = VIEWS[0]
@@ -52,19 +52,19 @@ class Interaction:
     naming: bool = False  # the scene that is about to be saved
     scale: float = 1.0  # of the interface
     closed: set[str] = field(default_factory=lambda: set(Settings().closed))  # sections of the panel
-    marks: dict[str, Corners] = field(default_factory=dict)  # where controls are that the tour points at
+    marks: dict[str, Corners] = field(default_factory=dict)  # by name, where the controls of the tour are
     fonts: Fonts = field(default_factory=Fonts)
 
     def set_radius(self, radius: float) -> None:
-        """Of the brush, within what the slider allows."""
+        """Sets the radius of the brush, within what the slider allows."""
         self.radius = min(max(round(radius, 4), RADII[0]), RADII[1])  # sliders are of single precision
 
     def look_at(self, view: View) -> None:
-        """Another view, its range found afresh."""
+        """Changes the view; its range is found anew."""
         self.view, self.automatic, self.limits = view, True, UNIT
 
     def follow(self, settings: Settings) -> None:
-        """As it was at the end of another run."""
+        """Takes over the settings of the last run."""
         self.view = next((view for view in VIEWS if view.name == settings.view), VIEWS[0])
         self.tool = settings.tool if settings.tool in ("push", "pour", "solid", "erase", "drag") else "push"
         self.radius, self.mirror, self.scale = settings.radius, settings.mirror, settings.scale

@@ -1,4 +1,4 @@
-"""Pieces that the panel's groups are made of: headings that fold, rows of buttons, small print."""
+"""Widgets of the panel: headings that fold, rows of buttons, small print."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from imgui_bundle import ImVec2, imgui
 
 from app.ui import theme
 from app.ui.tooltips import tip
-from app.ui.ui_state import Interaction
+from app.ui.ui_state import UiState
 
 
-def heading(state: Interaction, title: str, note: str = "") -> bool:
-    """A line that folds what is below it; True while that is open. `note` stands at its right end."""
+def heading(state: UiState, title: str, note: str = "") -> bool:
+    """A line that folds the group below it; True while that is open. `note` stands at its right end."""
     is_open, size = title not in state.closed, theme.SMALL
     imgui.push_font(state.fonts.bold, size)
     (x, y), width, height = imgui.get_cursor_screen_pos(), imgui.get_content_region_avail().x, imgui.get_font_size()
@@ -51,12 +51,12 @@ def button(label: str, hint: str, width: float = 0.0, chosen: bool = False, enab
 
 
 def share(count: int) -> float:
-    """The width of each of so many items in a row."""
+    """The width of each of `count` items in a row."""
     gap = imgui.get_style().item_spacing.x
     return float((imgui.get_content_region_avail().x - (count - 1) * gap) / count)
 
 
-def row(buttons: Sequence[tuple[str, str, bool]], state: Interaction | None = None, first: str = "") -> int | None:
+def row(buttons: Sequence[tuple[str, str, bool]], state: UiState | None = None, first: str = "") -> int | None:
     """Buttons of equal width: label, tooltip, whether it can be pressed. The number of the one pressed.
 
     `first`: what the tour calls the first of them.
@@ -72,14 +72,14 @@ def row(buttons: Sequence[tuple[str, str, bool]], state: Interaction | None = No
     return pressed
 
 
-def mark(state: Interaction, name: str) -> None:
-    """Remembers where the item before is, for the tour."""
+def mark(state: UiState, name: str) -> None:
+    """Keeps the place of the last item, for the tour."""
     low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
     state.marks[name] = low.x, low.y, high.x, high.y
 
 
-def note(state: Interaction, text: str, tint: imgui.ImVec4 = theme.DIM) -> None:
-    """Small print, in as many lines as it takes."""
+def note(state: UiState, text: str, tint: imgui.ImVec4 = theme.DIM) -> None:
+    """Small print, wrapped."""
     imgui.push_font(state.fonts.regular, theme.SMALL)
     imgui.push_style_color(imgui.Col_.text, tint)
     imgui.text_wrapped(text)

@@ -1,9 +1,11 @@
-"""Where panes, captions, curves and bars go: the arrangement in which the fluids are largest."""
+"""Where panes, captions, curves and bars go: the layout in which the fluids are largest."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+from app.ui.rect import Rect
 
 # in units, a unit being a pixel of a picture 1080 pixels high
 MARGIN, GAP, HEADER, CAPTION = 32.0, 28.0, 96.0, 88.0
@@ -18,32 +20,8 @@ COLUMN = 0.6  # share of the width from which panes are wide enough for header a
 
 
 @dataclass(frozen=True)
-class Rect:
-    """Pixels, y downwards."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        """x of the right edge."""
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        """y of the lower edge."""
-        return self.y + self.height
-
-    def holds(self, x: float, y: float) -> bool:
-        """True for a point inside."""
-        return self.x <= x < self.right and self.y <= y < self.bottom
-
-
-@dataclass(frozen=True)
-class Arrangement:
-    """Of one picture."""
+class Layout:
+    """The places of all parts of one picture."""
 
     header: Rect
     captions: tuple[Rect, ...]
@@ -52,8 +30,8 @@ class Arrangement:
     bars: Rect
 
 
-def arrange(area: Rect, count: int, aspect: float, unit: float, *, header: bool = True) -> Arrangement:
-    """So many panes of this width over height in an area.
+def arrange(area: Rect, count: int, aspect: float, unit: float, *, header: bool = True) -> Layout:
+    """The layout of `count` panes of this aspect (width over height) in an area.
 
     With curves beside the panes the header stands above the curves, else above everything.
     """
@@ -62,7 +40,7 @@ def arrange(area: Rect, count: int, aspect: float, unit: float, *, header: bool 
     top = HEADER * unit if header else 0.0
     rooms = {True: whole, False: Rect(whole.x, whole.y + top, whole.width, whole.height - top)}
     _, width, columns, beside = max(
-        (appeal(rooms[beside], width, count, columns, aspect, unit, beside), width, columns, beside)
+        (score(rooms[beside], width, count, columns, aspect, unit, beside), width, columns, beside)
         for columns in range(1, count + 1)
         for beside in (False, True)
         if (width := pane_width(rooms[beside], count, columns, aspect, unit, beside)) > 0
@@ -92,7 +70,7 @@ def arrange(area: Rect, count: int, aspect: float, unit: float, *, header: bool 
         for k in range(count)
     ]
     curves, bars = split(strip, count, unit, beside)
-    return Arrangement(
+    return Layout(
         header=head,
         captions=tuple(Rect(x, y, width, caption) for x, y in corners),
         pictures=tuple(Rect(x, round(y + caption), width, height) for x, y in corners),
@@ -101,15 +79,15 @@ def arrange(area: Rect, count: int, aspect: float, unit: float, *, header: bool 
     )
 
 
-def appeal(inner: Rect, width: float, count: int, columns: int, aspect: float, unit: float, beside: bool) -> float:
-    """The width of a pane, and a fine for what stays empty above and below panes with a strip beside them."""
+def score(inner: Rect, width: float, count: int, columns: int, aspect: float, unit: float, beside: bool) -> float:
+    """How good a layout is: the width of a pane, less for what stays empty above and below panes beside a strip."""
     rows = math.ceil(count / columns)
     high = rows * (width / aspect + CAPTION * unit) + (rows - 1) * GAP * unit
     return width * (1 - EMPTY * (1 - high / inner.height)) if beside else width
 
 
 def pane_width(inner: Rect, count: int, columns: int, aspect: float, unit: float, beside: bool) -> float:
-    """Of panes in so many columns that leave room for a strip beside or below them."""
+    """The width of panes in that many columns, with a strip beside or below them; 0 where a row would be empty."""
     rows = math.ceil(count / columns)
     if count <= columns * (rows - 1):
         return 0.0

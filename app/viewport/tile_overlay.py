@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from app.ui import theme
+from app.ui.rect import Rect
 from precond.htp import tile_inspection
 from precond.htp.layout import SIDE
 
-METHODS = ("htp", "hierarchy", "polynomials")  # that have functions on tiles
+METHODS = ("htp", "hierarchy", "polynomials")  # these have functions on tiles
 COLUMNS, CELL, GAP = 2, 8.0, 8.0  # pictures side by side; pixels of a cell in them, and between them
 PICTURE = SIDE * CELL
 WIDTH = 2 * 10 + COLUMNS * PICTURE + (COLUMNS - 1) * GAP
@@ -24,17 +25,16 @@ def draw_edges(
     ink: Any,
     shape: tuple[int, int],
     picked: tile_inspection.Tile | None,
-    corner: tuple[float, float],
-    size: tuple[float, float],
+    picture: Rect,
 ) -> None:
     """Lines between blocks, the heavier the coarser, and a frame around the picked tile."""
     ny, nx = shape
-    cell, (left, top), bottom = size[0] / nx, corner, corner[1] + size[1]
+    cell, left, top, bottom = picture.width / nx, picture.x, picture.y, picture.bottom
     shown = [edges for level, edges in enumerate(tile_inspection.edges(ny, nx)) if SIDE * 2**level * cell >= FINEST]
     shade = theme.packed(theme.DIM, 0.75)
     for width, (rows, columns) in enumerate(shown, start=1):
         for y in (round(bottom - row * cell) for row in rows):
-            ink.add_line((left, y), (left + size[0], y), shade, width)
+            ink.add_line((left, y), (picture.right, y), shade, width)
         for x in (round(left + column * cell) for column in columns):
             ink.add_line((x, top), (x, bottom), shade, width)
     if picked is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from imgui_bundle import ImVec2, imgui
 
 from app.ui import theme
-from app.ui.ui_state import KEYS, MOUSE, Interaction
+from app.ui.ui_state import KEYS, MOUSE, UiState
 from app.ui.widgets import button
 
 FLAGS = (
@@ -18,7 +18,7 @@ COLUMN = 8.0  # of keys, in letters' heights
 WIDTH = 30.0  # of the page
 
 
-def draw(state: Interaction, center: tuple[float, float], start_tour: Callable[[], None]) -> None:
+def draw(state: UiState, center: tuple[float, float], start_tour: Callable[[], None]) -> None:
     """A window of its own."""
     imgui.set_next_window_pos(ImVec2(*center), imgui.Cond_.always, ImVec2(0.5, 0.5))
     imgui.push_style_color(imgui.Col_.window_bg, theme.color("#0f1216", 0.95))
@@ -26,18 +26,18 @@ def draw(state: Interaction, center: tuple[float, float], start_tour: Callable[[
     if imgui.begin("##help", None, FLAGS)[0]:
         for title, entries in (("Keys", KEYS), ("Mouse", MOUSE)):
             table(state, title, entries)
-        if button("Tour, four steps", "Watch it flow, switch the solver, raise the contrast, record a comparison."):
+        if button("Take the tour", "Four steps: flow, solver, density ratio, comparison."):
             state.show_help = False
             start_tour()
         imgui.same_line()
-        if button("Close", "H or Esc."):
+        if button("Close", "H or Esc"):
             state.show_help = False
     imgui.end()
     imgui.pop_style_var()
     imgui.pop_style_color()
 
 
-def table(state: Interaction, title: str, entries: tuple[tuple[str, str], ...]) -> None:
+def table(state: UiState, title: str, entries: tuple[tuple[str, str], ...]) -> None:
     """What to press, and what it does."""
     letter = imgui.get_font_size()
     left = imgui.get_cursor_pos_x()

@@ -1,4 +1,4 @@
-"""The guided tour: four things to do, each with a sentence and a frame around the control that it is about."""
+"""The guided tour: four things to do, each with a sentence and a frame around its control."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Step:
     """One thing to do."""
 
     sentence: str
-    marks: tuple[str, ...]  # controls to point at, see Interaction.marks
+    marks: tuple[str, ...]  # controls to point at, see UiState.marks
     sections: tuple[str, ...]  # of the panel, that must be open for them
     done: Callable[[Facts, Facts], bool]  # of the facts when the step began, and now
 
 
 STEPS = (
-    Step("Watch it flow: Pause stops the fluid, and it goes on from there.", ("clock",), ("Scene",),
+    Step("Watch it flow. Pause stops the fluid; Resume continues.", ("clock",), ("Scene",),
          lambda then, now: abs(now.time - then.time) >= WATCHED),
-    Step("Switch to jacobi and see the iterations jump.", ("preconditioner", "iterations"), ("Pressure solver",),
+    Step("Switch to jacobi and watch the iterations jump.", ("preconditioner", "iterations"), ("Pressure solver",),
          lambda then, now: now.precond == "jacobi"),
-    Step("Raise the contrast of the densities: the equations become harder.", ("ratio",), ("Fluid",),
+    Step("Raise the density ratio: the equations become harder to solve.", ("ratio",), ("Fluid",),
          lambda then, now: now.contrast >= RAISED * then.contrast),
     Step("Record a comparison: choose Shadow, then press Record.", ("compare", "record"), ("Compare", "Files"),
          lambda then, now: now.comparing and now.recording),
@@ -44,7 +44,7 @@ STEPS = (
 
 
 class Tour:
-    """Where the user is in it. `offered` until it has been started or declined once."""
+    """The user's progress through the tour. `offered` until it has been started or declined once."""
 
     def __init__(self) -> None:
         self.offered, self.toured = False, False
@@ -53,11 +53,11 @@ class Tour:
 
     @property
     def step(self) -> Step | None:
-        """The present one, None while there is no tour."""
+        """The current step, None while there is no tour."""
         return None if self._at is None else STEPS[self._at]
 
     def closed(self, before: set[str]) -> set[str]:
-        """Sections to be folded in the present step, of a user who had these folded."""
+        """Sections to be folded in the current step, of a user who had `before` folded."""
         step = self.step
         if step is None:
             return set(before)
@@ -66,7 +66,7 @@ class Tour:
 
     @property
     def number(self) -> int:
-        """Of the present step, counted from 1."""
+        """Number of the current step, from 1; 0 while there is no tour."""
         return 0 if self._at is None else self._at + 1
 
     def start(self) -> None:
@@ -83,7 +83,7 @@ class Tour:
             self._at, self._then = (self._at + 1 if self._at + 1 < len(STEPS) else None), None
 
     def look(self, now: Facts) -> bool:
-        """Goes on where the step is done; True when that was the last one."""
+        """Moves to the next step where this one is done; True when that was the last one."""
         step = self.step
         if step is None:
             return False

@@ -8,10 +8,10 @@ from imgui_bundle import ImVec2, imgui
 
 from app.session.snapshot import Snapshot
 from app.ui import theme
-from app.ui.ui_state import Interaction
+from app.ui.ui_state import UiState
 from app.ui.widgets import button
 from app.window.tour import STEPS, Facts, Tour
-from app.worker.worker import Worker
+from app.worker.view_model import ViewModel
 
 FLAGS = (
     imgui.WindowFlags_.no_decoration | imgui.WindowFlags_.no_docking | imgui.WindowFlags_.always_auto_resize
@@ -20,20 +20,20 @@ FLAGS = (
 WIDTH = 19.0  # of the card, in letters' heights
 
 
-class Guide:
+class TourCard:
     """Draws into windows of its own, over all others."""
 
-    def __init__(self, tour: Tour, state: Interaction, worker: Worker) -> None:
-        self._tour, self._state, self._worker = tour, state, worker
+    def __init__(self, tour: Tour, state: UiState, view: ViewModel) -> None:
+        self._tour, self._state, self._view = tour, state, view
         self._shown = 0  # the step whose sections were opened
         self._before: set[str] = set()  # sections that the user had folded
 
     def draw(self, snapshot: Snapshot, recording: bool, corner: tuple[float, float]) -> None:
         """`corner`: the lower left one of the place for the card."""
         tour = self._tour
-        if tour.look(facts(snapshot, recording, self._worker.comparing.mode)):
-            self._worker.say("that was the tour: H lists all keys, and every number tells what it is")
-        if self._shown != tour.number:  # once for each step, so that the user may fold and open what he likes
+        if tour.look(facts(snapshot, recording, self._view.comparing.mode)):
+            self._view.notify("End of the tour. Press H for all keys; point at a number to see what it means.")
+        if self._shown != tour.number:  # once for each step, so that the user may fold and open sections
             self._before = set(self._state.closed) if self._shown == 0 else self._before
             self._state.closed, self._shown = tour.closed(self._before), tour.number
         if tour.step is None and not tour.offered:
@@ -53,10 +53,10 @@ class Guide:
     def _offer(self) -> None:
         imgui.text("New here?")
         imgui.same_line()
-        if button("Tour, four steps", "A minute: flow, solvers, contrast, comparison. Also under Help."):
+        if button("Take the tour", "One minute: flow, solvers, contrast, comparison. You can also start it from Help."):
             self._tour.start()
         imgui.same_line()
-        if button("No", "Do not ask again."):
+        if button("No, thanks", "Don't ask again."):
             self._tour.end()
 
     def _step(self) -> None:
@@ -70,10 +70,10 @@ class Guide:
         imgui.text_unformatted(step.sentence)
         imgui.pop_text_wrap_pos()
         last = tour.number == len(STEPS)
-        if button("Done" if last else "Next", "Go on without doing it."):
+        if button("Done" if last else "Next", "Skip this step."):
             tour.skip()
         imgui.same_line()
-        if button("End tour", "It can be started again under Help."):
+        if button("End tour", "You can start it again from Help."):
             tour.end()
         for name in step.marks:
             if name in self._state.marks:
@@ -90,8 +90,9 @@ def frame(place: tuple[float, float, float, float]) -> None:
 
 
 def facts(snapshot: Snapshot, recording: bool, mode: str) -> Facts:
-    """What the tour wants to know of the present."""
+    """What decides whether a step of the tour is done."""
     solutions = snapshot.frame.stats.solutions
     used: Any = solutions[-1] if solutions else None
-    contrast = max(snapshot.densities) / min(snapshot.densities)
+    densities = snapshot.settings.densities
+    contrast = max(densities) / min(densities)
     return Facts(snapshot.frame.time, used.preconditioner_used if used else "", contrast, mode != "off", recording)

@@ -1,4 +1,4 @@
-"""Sentences for the user: the newest on the fluid, all of them in the panel with their time and how often they came."""
+"""Sentences for the user: the newest is shown on the fluid, all are listed in the panel with time and count."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class Notices:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: dict[str, Notice] = {}
+        self.current: Notice | None = None  # the newest that is to be shown on the fluid
 
-    def add(self, text: object) -> Notice:
-        """Notes a sentence; one that came before moves to the front and counts on."""
+    def add(self, text: object, current: bool = True) -> None:
+        """Adds a sentence; one that came before moves to the front and is counted. `current`: shows it on the fluid."""
         line = " ".join(str(text).split())
         with self._lock:
             before = self._all.pop(line, None)
@@ -35,7 +36,8 @@ class Notices:
             self._all[line] = made = made if before is None else replace(made, count=before.count + 1)
             while len(self._all) > KEPT:
                 del self._all[next(iter(self._all))]
-        return made
+        if current:
+            self.current = made
 
     def newest_first(self) -> tuple[Notice, ...]:
         """All that are kept."""

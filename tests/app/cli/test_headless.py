@@ -16,7 +16,8 @@ from app.cli import headless, outputs
 from app.cli.options import DEFAULT_PRECOND, options
 from app.session import state_file
 from app.session.session import FRAME_DT, Session
-from app.solving.switchable_solver import Cancelled, Choice, PressureSolve
+from app.solving.choice import Choice
+from app.solving.switchable_solver import Cancelled, SwitchableSolver
 from precond.io import recorded_systems, weights
 from sim.frame import Stroke
 from sim.scenes.reader import load
@@ -30,7 +31,7 @@ KEYS = {
 
 
 def session(scene="dam-break", precond="multigrid", tol=1e-6, **more):
-    return Session(load(scene), GRID, PressureSolve(Choice(precond, tol)), device="cpu", **more)
+    return Session(load(scene), GRID, SwitchableSolver(Choice(precond, tol)), device="cpu", **more)
 
 
 def test_json_has_the_documented_keys_and_sane_numbers(tmp_path, capsys):
@@ -82,7 +83,7 @@ def test_a_saved_state_continues_bit_for_bit(method, tmp_path):
     saved = state_file.load(file)
     assert saved.scene == load("dam-break")
     assert saved.grid.shape == GRID
-    again = Session(saved.scene, saved.grid.shape, PressureSolve(Choice(method, 1e-6)), device="cpu", saved=saved)
+    again = Session(saved.scene, saved.grid.shape, SwitchableSolver(Choice(method, 1e-6)), device="cpu", saved=saved)
     continued = again.step()
     assert continued.time == expected.time
     for name in ("fractions", "u", "v", "pressure"):
@@ -157,7 +158,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from app.session import state_file
-from app.solving.switchable_solver import Choice
+from app.solving.choice import Choice
 state_file.save(Path(sys.argv[1]), {"field": np.random.default_rng(0).random(20_000_000)}, Choice("jacobi", 1e-6))
 """
 
@@ -240,10 +241,10 @@ def test_settings_and_strokes_reach_the_fluid_and_reset_keeps_settings():
     assert frame.stats.volumes[0] > before
     assert frame.density.min() < 3
     shown = running.snapshot()
-    assert (shown.gravity, shown.densities) == (0.5, (1000.0, 2.0))
+    assert (shown.settings.gravity, shown.settings.densities) == (0.5, (1000.0, 2.0))
     running.reset()
     assert running.last.time == 0
-    assert (running.gravity, running.densities) == (0.5, (1000.0, 2.0))
+    assert (running.settings.gravity, running.settings.densities) == (0.5, (1000.0, 2.0))
 
 
 @pytest.fixture
@@ -282,10 +283,10 @@ def test_a_snapshot_tells_who_acts(without_weights):
     running = session(precond="htp")
     running.step()
     assert running.solve.notice
-    assert (running.snapshot().choice.precond, running.snapshot().acting) == ("htp", "hierarchy")
+    assert (running.snapshot().choice.precond, running.snapshot().effective_method) == ("htp", "hierarchy")
     assert running.solve.why_unavailable("htp")
     assert running.solve.why_unavailable("hierarchy") is None
-    assert PressureSolve(Choice("htp", 1e-6), weights="random:1").why_unavailable("htp") is None
+    assert SwitchableSolver(Choice("htp", 1e-6), weights="random:1").why_unavailable("htp") is None
 
 
 def test_a_picked_tile_shows_the_functions_of_the_last_solve():
@@ -327,13 +328,13 @@ def dumped(tmp_path):
 
 def test_dumped_systems_are_those_that_were_solved(dumped, monkeypatch, capsys):
     seen = []
-    solve = PressureSolve.__call__
+    solve = SwitchableSolver.__call__
 
     def spy(self, system, b, x0):
         seen.append((system.beta_x.clone(), system.beta_y.clone(), b.clone()))
         return solve(self, system, b, x0)
 
-    monkeypatch.setattr(PressureSolve, "__call__", spy)
+    monkeypatch.setattr(SwitchableSolver, "__call__", spy)
     code, folder = dumped("--tol", "1e-7")
     files = recorded_systems.sequence(folder)
     assert (code, len(files)) == (0, len(seen))

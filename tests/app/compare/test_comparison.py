@@ -18,15 +18,18 @@ import pytest
 import torch
 
 import precond
+from app.cli.compare import open_pane
 from app.cli.options import options
-from app.compare import comparison as compare
+from app.compare.comparison import Comparison, rounded_up
 from app.compare.pane import Pane, advance_to
 from app.compare.race import Race
 from app.session.session import FRAME_DT, Session
 from app.solving import method_stats
-from app.solving.run_stats import Tally
-from app.solving.switchable_solver import Choice, PressureSolve
-from app.viewport.comparison_layout import Rect, arrange
+from app.solving.choice import Choice
+from app.solving.run_stats import RunStats
+from app.solving.switchable_solver import SwitchableSolver
+from app.ui.rect import Rect
+from app.viewport.comparison_layout import arrange
 from precond import registry
 from precond.classical.jacobi import Jacobi
 from precond.figures import method_style
@@ -41,24 +44,24 @@ FILM = """
 import json, sys
 from app.ui import draw_list
 from app.viewport import comparison_view
-texts, boards = [], []
-draw, text = comparison_view.Stage.draw, draw_list.Pen.text
-def keep_board(self, board, *arguments, **keywords):
-    texts.append([]); boards.append(board.numbers())
-    return draw(self, board, *arguments, **keywords)
+texts, snapshots = [], []
+draw, text = comparison_view.ComparisonView.draw, draw_list.DrawList.text
+def keep_board(self, comparison, *arguments, **keywords):
+    texts.append([]); snapshots.append(comparison.numbers())
+    return draw(self, comparison, *arguments, **keywords)
 def keep_text(self, x, y, words, *arguments, **keywords):
     texts[-1].append(words)
     return text(self, x, y, words, *arguments, **keywords)
-comparison_view.Stage.draw, draw_list.Pen.text = keep_board, keep_text
+comparison_view.ComparisonView.draw, draw_list.DrawList.text = keep_board, keep_text
 from app.__main__ import main
 code = main(sys.argv[2:])
-open(sys.argv[1], "w").write(json.dumps({"texts": texts, "boards": boards}))
+open(sys.argv[1], "w").write(json.dumps({"texts": texts, "snapshots": snapshots}))
 sys.exit(code)
 """
 
 
 def session(precond="multigrid", grid=(32, 32), tol=1e-6, **more):
-    return Session(load("dam-break"), grid, PressureSolve(Choice(precond, tol)), device="cpu", **more)
+    return Session(load("dam-break"), grid, SwitchableSolver(Choice(precond, tol)), device="cpu", **more)
 
 
 @pytest.fixture(scope="module", params=["together", "race"])
@@ -117,7 +120,7 @@ def test_panes_start_from_the_same_picture(film):
 @pytest.mark.slow
 def test_the_json_holds_every_number_that_is_drawn(film):
     mode, _, numbers, drawn = film
-    assert drawn["boards"] == numbers["pictures"]
+    assert drawn["snapshots"] == numbers["pictures"]
     for texts, picture in zip(drawn["texts"], numbers["pictures"]):
         for pane in picture["panes"]:
             if pane["frames"]:
@@ -130,7 +133,7 @@ def test_the_json_holds_every_number_that_is_drawn(film):
             assert method_style.title(pane["precond"]) in texts
         if mode == "race":
             assert f"1 s of video = {numbers['scale']:g} s of computing" in texts
-            assert f"every solver has had {picture['computing']:.2f} s" in texts
+            assert f"Every solver has had {picture['computing']:.2f} s" in texts
     assert {pane["frames"] for pane in numbers["pictures"][0]["panes"]} == {0}
 
 
@@ -166,11 +169,11 @@ def test_a_slow_solver_falls_behind_by_what_it_takes():
     for clock in np.linspace(0, 1.2, 13):
         advance_to(panes, clock)
         for pane in panes:
-            assert pane.elapsed <= pane.book.clock + 1e-9
-            assert pane.book.clock <= clock < pane.due
+            assert pane.elapsed <= pane.method_stats.clock + 1e-9
+            assert pane.method_stats.clock <= clock < pane.due
     fast, slow = panes
-    assert slow.book.frames <= 1.2 / 0.06
-    assert fast.book.frames > 1.5 * slow.book.frames
+    assert slow.method_stats.frames <= 1.2 / 0.06
+    assert fast.method_stats.frames > 1.5 * slow.method_stats.frames
     assert fast.elapsed <= 1.2, "faster than real time"
 
 
@@ -197,16 +200,16 @@ def test_the_clock_furthest_behind_steps_next_and_inputs_come_at_the_same_simula
         moved = [k for k in (0, 1) if race.panes[k].due != clocks[k]]
         assert moved == [int(np.argmin(clocks))]
         for k, pane in enumerate(race.panes):
-            seen[k][pane.book.frames] = pane.frame.fractions
+            seen[k][pane.method_stats.frames] = pane.frame.fractions
     common = sorted(set(seen[0]) & set(seen[1]))
     assert len(common) > 4
     assert all(np.array_equal(seen[0][frame], seen[1][frame]) for frame in common)
     assert seen[0][common[-1]][0].sum() > seen[0][common[0]][0].sum() + 2, "nothing was poured"
     assert start.frames == 1, "a race leaves the session where it was"
     assert start.last.time == pytest.approx(FRAME_DT)
-    shown = race.snapshot(-1).board
+    shown = race.snapshot(-1).comparison
     assert shown.mode == "race"
-    assert [s.precond for s in shown.standings] == ["multigrid", "multigrid"]
+    assert [s.precond for s in shown.results] == ["multigrid", "multigrid"]
     assert len(shown.frames) == 2
 
 
@@ -215,12 +218,12 @@ def test_a_fluid_that_breaks_off_leaves_the_race_and_the_others_go_on():
     race.panes[1].session.simulation.u[3, 3] = math.nan
     for _ in range(4):
         race.turn()
-    assert "not finite" in race.snapshot(-1).board.standings[1].trouble
-    assert race.panes[0].book.frames >= 3
+    assert "not finite" in race.snapshot(-1).comparison.results[1].error
+    assert race.panes[0].method_stats.frames >= 3
 
 
 def test_the_scale_is_a_plain_number_and_never_below_one():
-    assert [compare.rounded_up(value) for value in (0.02, 1, 1.01, 2.4, 8.5, 61, 130)] == [
+    assert [rounded_up(value) for value in (0.02, 1, 1.01, 2.4, 8.5, 61, 130)] == [
         1, 1, 1.5, 2.5, 10, 80, 150,
     ]  # fmt: skip
 
@@ -244,9 +247,9 @@ def test_all_methods_solve_the_same_system_to_the_tolerance():
         assert float((image - system.project(b) / size).norm()) <= 1.01 * tol
     for one, other in itertools.combinations(images, 2):
         assert float((one - other).norm()) <= 2.02 * tol
-    board = running.snapshot().board
-    assert [s.precond for s in board.standings] == list(names)
-    assert all(s.frames == 3 and s.residual <= tol and len(s.history) for s in board.standings)
+    comparison = running.snapshot().comparison
+    assert [s.precond for s in comparison.results] == list(names)
+    assert all(s.frames == 3 and s.residual <= tol and len(s.history) for s in comparison.results)
 
 
 def test_jacobi_takes_more_than_five_times_the_iterations_of_htp():
@@ -254,7 +257,7 @@ def test_jacobi_takes_more_than_five_times_the_iterations_of_htp():
     running.set_shadows(("htp", "jacobi"))
     for _ in range(3):
         running.step()
-    htp, jacobi = running.snapshot().board.standings
+    htp, jacobi = running.snapshot().comparison.results
     assert jacobi.shown.iterations > 5 * htp.shown.iterations
 
 
@@ -268,14 +271,14 @@ def test_shadows_change_nothing_in_the_fluid():
 
 
 def test_the_time_of_shadows_is_not_the_fluids():
-    total = Tally("multigrid")
+    total = RunStats("multigrid")
     running = session(grid=(16, 16), total=total)
     running.step()
     running.set_shadows(("test-sleepy",))
     running.step()
     assert total.timed_frames == 1
     assert total.seconds < 0.05
-    assert running.snapshot().board.standings[0].shown.solver_ms > 50
+    assert running.snapshot().comparison.results[0].shown.solver_ms > 50
 
 
 class Broken:
@@ -319,14 +322,14 @@ def test_a_shadow_that_fails_is_counted_and_shown_and_the_fluid_goes_on():
     running.set_shadows(("test-broken", "test-sinister", "magic", "multigrid"))
     for _ in range(3):
         frame = running.step()
-    broken, sinister, magic, multigrid = running.snapshot().board.standings
+    broken, sinister, magic, multigrid = running.snapshot().comparison.results
     assert frame.time == pytest.approx(3 * FRAME_DT)
-    assert "this method is broken" in broken.trouble
+    assert "this method is broken" in broken.error
     assert broken.failures == 1
     assert broken.frames == 1, "the frame before it broke still counts"
     assert sinister.failures == sinister.frames == 3
-    assert "magic" in magic.trouble
-    assert (multigrid.failures, multigrid.trouble) == (0, "")
+    assert "magic" in magic.error
+    assert (multigrid.failures, multigrid.error) == (0, "")
 
 
 # Names and places ---------------------------------------------------------------------------------------------------
@@ -379,13 +382,13 @@ def test_a_replayed_log_gives_every_pane_the_same_inputs(tmp_path, capsys):
     lines.insert(1, json.dumps({"frame": 0, "do": "stroke", **stroke}))
     log.write_text("\n".join(lines) + "\n")
     given = options(["--headless", "--replay", str(log), "--compare", "multigrid,dilu"])
-    panes = [compare.open_pane(name, given) for name in given.compare]
-    comparison = compare.Comparison(panes, given)
+    panes = [open_pane(name, given) for name in given.compare]
+    comparison = Comparison(panes, given.race, given.frames)
     before = panes[0].frame.stats.volumes[0]
-    boards = list(comparison.boards())
-    assert len(boards) == 5
+    snapshots = list(comparison.snapshots())
+    assert len(snapshots) == 5
     assert all(pane.frame.stats.volumes[0] > 1.01 * before for pane in panes)
-    assert {s.frames for s in boards[-1].standings} == {4}
+    assert {s.frames for s in snapshots[-1].results} == {4}
     capsys.readouterr()
 
 

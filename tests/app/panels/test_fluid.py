@@ -8,8 +8,9 @@ import pytest
 
 from app.panels import step_summary
 from app.session.session import Session
-from app.session.wall_drag import FASTEST, Grip
-from app.solving.switchable_solver import Choice, PressureSolve
+from app.session.wall_drag import FASTEST, WallDrag
+from app.solving.choice import Choice
+from app.solving.switchable_solver import SwitchableSolver
 from sim.frame import LIMITS, Stroke
 from tests.scenes import pool
 
@@ -18,7 +19,7 @@ STONE = '[[solids]]\nkind = "box"\nstart = [0.2, 0.5]\nend = [0.3, 0.65]'
 
 def session(more=""):
     scene = replace(pool(), gravity=0.5, solids=pool(more=more).solids)
-    return Session(scene, (32, 48), PressureSolve(Choice("multigrid", 1e-6)), device="cpu")
+    return Session(scene, (32, 48), SwitchableSolver(Choice("multigrid", 1e-6)), device="cpu")
 
 
 def middle(running):
@@ -74,7 +75,7 @@ def test_a_wall_stops_at_another_and_follows_again_when_the_mouse_comes_back():
 
 
 def test_a_wall_slides_along_what_blocks_its_way():
-    grip, solid = Grip(), np.zeros((16, 16), bool)
+    grip, solid = WallDrag(), np.zeros((16, 16), bool)
     solid[0:3, 2:5] = True  # on the floor
     grip.add(Stroke("drag", 3.5, 1.5, 5.5, -2.0, 1.0))
     (stroke,) = grip.pull(solid, 1.0)
@@ -90,8 +91,8 @@ def test_a_wall_arrives_where_the_mouse_was_released_and_stays_there():
     for _ in range(8):
         running.step()
     assert abs(middle(running)[0] - x - 16) <= 1
-    assert running._grip.pull(running.last.solid, running.simulation.grid.dx) == ()
-    assert running._grip._hold is None
+    assert running.editing.wall_drag.pull(running.last.solid, running.simulation.grid.dx) == ()
+    assert running.editing.wall_drag._hold is None
 
 
 def test_the_time_step_is_told_in_words():

@@ -210,17 +210,18 @@ class Ink:
 
 def test_tiles_are_drawn_the_heavier_the_coarser_and_too_fine_ones_not_at_all():
     pytest.importorskip("imgui_bundle")
+    from app.ui.rect import Rect
     from app.viewport import tile_overlay
     from precond.htp import tile_inspection
 
     ink = Ink()
-    tile_overlay.draw_edges(ink, (96, 128), tile_inspection.tile_at(96, 128, 20, 30), (10, 20), (1280, 960))
+    tile_overlay.draw_edges(ink, (96, 128), tile_inspection.tile_at(96, 128, 20, 30), Rect(10, 20, 1280, 960))
     upright = {start[0]: width for start, end, width in ink.lines if start[0] == end[0]}
     assert sorted(upright) == [10 + 80 * k for k in range(1, 16)]
     assert upright[10 + 80] < upright[10 + 160] < upright[10 + 320]
     assert ink.frames == [((10 + 240, 20 + 960 - 240), (10 + 320, 20 + 960 - 160))]
     few = Ink()
-    tile_overlay.draw_edges(few, (96, 128), None, (0, 0), (64, 48))  # half a pixel a cell
+    tile_overlay.draw_edges(few, (96, 128), None, Rect(0, 0, 64, 48))  # half a pixel a cell
     assert not few.frames
     assert {start[0] for start, end, _ in few.lines if start[0] == end[0]} == {8 * k for k in range(1, 8)}
 
@@ -263,7 +264,7 @@ def test_a_recording_has_the_colours_of_its_pictures(tmp_path, live):
 )
 def test_pictures_lie_where_their_upper_left_corner_is(place, size, height, scale, corner):
     pytest.importorskip("imgui_bundle")
-    from app.cli.interactive import prepare_toolkit
+    from app.window.toolkit import prepare_toolkit
 
     prepare_toolkit(offscreen=True)
     from app.render.compositor import corner_of

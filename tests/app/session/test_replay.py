@@ -11,9 +11,10 @@ import pytest
 
 from app.__main__ import main
 from app.session import input_log, input_log_reader, state_file
-from app.session.input_log import Log
+from app.session.input_log import InputLog
 from app.session.session import Session
-from app.solving.switchable_solver import Choice, PressureSolve
+from app.solving.choice import Choice
+from app.solving.switchable_solver import SwitchableSolver
 from sim.frame import Stroke
 from sim.scenes.reader import load, parse
 
@@ -59,14 +60,14 @@ value = 3.0
 def logged(path, scene=None, **more):
     """A session that writes a log."""
     scene = scene or parse("three", THREE)
-    return Session(scene, GRID, PressureSolve(Choice("multigrid", 1e-6)), device="cpu", log=Log(path), **more)
+    return Session(scene, GRID, SwitchableSolver(Choice("multigrid", 1e-6)), device="cpu", log=InputLog(path), **more)
 
 
 def replayed(path):
     """The run that a log tells of, done again."""
     found = input_log_reader.load(path)
     start = found.start
-    solve = PressureSolve(start.choice, start.device, start.weights)
+    solve = SwitchableSolver(start.choice, start.device, start.weights)
     place = start.scene, start.grid.shape
     more = {"device": start.device, "seed": start.seed, "threads": start.threads, "saved": start.state}
     running = Session(*place, solve, **more, replay=found)
@@ -127,7 +128,7 @@ def test_a_replay_equals_the_live_run_bit_for_bit(tmp_path):
     everything(live)
     repeated = replayed(file)
     assert_same(live, repeated)
-    assert "bit for bit" in repeated.replay.verdict()
+    assert "bit for bit" in repeated.journal.replay.verdict()
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert {line.get("do", "start") for line in lines} == {"start", "end", "discard", *input_log_reader.COMMANDS} - {
         "discard",
@@ -136,9 +137,8 @@ def test_a_replay_equals_the_live_run_bit_for_bit(tmp_path):
     assert [line["frame"] for line in lines[1:]] == sorted(line["frame"] for line in lines[1:])
     # a log of the replay tells the same
     found = input_log_reader.load(file)
-    twice = Session(
-        found.start.scene, GRID, PressureSolve(found.start.choice), device="cpu", seed=7, log=Log(again), replay=found
-    )
+    solve, more = SwitchableSolver(found.start.choice), {"device": "cpu", "seed": 7}
+    twice = Session(found.start.scene, GRID, solve, **more, log=InputLog(again), replay=found)
     while twice.replaying:
         twice.step()
     twice.close_log()
@@ -151,7 +151,7 @@ def test_a_replay_without_one_of_its_inputs_differs(tmp_path):
     lines = file.read_text().splitlines(keepends=True)
     assert '"do": "scene"' in lines[-4]
     file.write_text("".join([*lines[:-4], *lines[-3:]]))
-    assert "differs" in replayed(file).replay.verdict()
+    assert "differs" in replayed(file).journal.replay.verdict()
 
 
 def test_a_switch_within_a_frame_is_logged_with_its_solve(tmp_path):
@@ -168,9 +168,10 @@ def test_a_switch_within_a_frame_is_logged_with_its_solve(tmp_path):
     for _ in range(4):
         live.step()
     live.close_log()
-    chosen = [line for line in map(json.loads, live.log.path.read_text().splitlines()[1:]) if line["do"] == "choose"]
+    lines = map(json.loads, live.journal.log.path.read_text().splitlines()[1:])
+    chosen = [line for line in lines if line["do"] == "choose"]
     assert chosen == [{"frame": 2, "do": "choose", "solve": 2, "precond": "dilu", "tol": 1e-4}]
-    assert_same(live, replayed(live.log.path))
+    assert_same(live, replayed(live.journal.log.path))
 
 
 def test_a_frame_that_breaks_off_leaves_no_strokes_behind(tmp_path, monkeypatch):
@@ -185,7 +186,7 @@ def test_a_frame_that_breaks_off_leaves_no_strokes_behind(tmp_path, monkeypatch)
     live.stroke(Stroke("push", 2.0, 2.0, 3.0, 2.0, 0.8))
     live.step()
     live.close_log()
-    assert_same(live, replayed(live.log.path))
+    assert_same(live, replayed(live.journal.log.path))
 
 
 def test_a_run_continued_from_a_state_is_replayed_from_that_state(tmp_path):
@@ -199,18 +200,18 @@ def test_a_run_continued_from_a_state_is_replayed_from_that_state(tmp_path):
     live.set_gravity(1.0)
     live.step()
     live.close_log()
-    assert_same(live, replayed(live.log.path))
+    assert_same(live, replayed(live.journal.log.path))
     moved = tmp_path / "elsewhere"
     moved.mkdir()
-    for path in (file, live.log.path):
+    for path in (file, live.journal.log.path):
         path.rename(moved / path.name)
-    assert_same(live, replayed(moved / live.log.path.name))
+    assert_same(live, replayed(moved / live.journal.log.path.name))
     (moved / file.name).write_bytes(b"another")
     with pytest.raises(ValueError, match="no longer the one"):
-        input_log_reader.load(moved / live.log.path.name)
+        input_log_reader.load(moved / live.journal.log.path.name)
     (moved / file.name).unlink()
     with pytest.raises(ValueError, match="is missing"):
-        input_log_reader.load(moved / live.log.path.name)
+        input_log_reader.load(moved / live.journal.log.path.name)
 
 
 def test_a_crash_loses_nothing_but_a_line_that_was_half_written(tmp_path):
@@ -218,34 +219,34 @@ def test_a_crash_loses_nothing_but_a_line_that_was_half_written(tmp_path):
     for gravity in (1.0, 2.0, 3.0):
         live.set_gravity(gravity)
         live.step()
-    with live.log.path.open("a") as file:
+    with live.journal.log.path.open("a") as file:
         file.write('{"frame": 3, "do": "gra')
-    repeated = replayed(live.log.path)
+    repeated = replayed(live.journal.log.path)
     assert_same(live, repeated)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_ends_the_log_and_not_the_run(tmp_path):
     live = logged(tmp_path / "run.jsonl")
-    live.log._file.close()
-    live.log._file = open("/dev/full", "w")  # noqa: SIM115
+    live.journal.log._file.close()
+    live.journal.log._file = open("/dev/full", "w")  # noqa: SIM115
     live.set_gravity(1.0)
     live.step()
-    assert "No space left" in live.log.error
+    assert "No space left" in live.journal.log.error
     live.close_log()
 
 
 def test_settings_are_checked_kept_over_a_reset_and_shown(tmp_path):
     live = logged(tmp_path / "run.jsonl")
-    assert live.viscosities == (0.5, 0.0, 0.0)
-    assert live.tensions == (3.0, 0.0, 0.0)
+    assert live.settings.viscosities == (0.5, 0.0, 0.0)
+    assert live.settings.tensions == (3.0, 0.0, 0.0)
     live.set_viscosities((1.0, 2.0, 3.0))
     live.set_tensions((4.0, 5.0, 6.0))
     assert live.step().stats.limit
     assert live.simulation.controls.viscosities == (1.0, 2.0, 3.0)
     live.reset()
     shown = live.snapshot()
-    assert (shown.viscosities, shown.tensions) == ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+    assert (shown.settings.viscosities, shown.settings.tensions) == ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
     before = live.settings
     for wrong in (
         lambda: live.set_viscosities((1.0, -2.0, 3.0)),
@@ -258,7 +259,7 @@ def test_settings_are_checked_kept_over_a_reset_and_shown(tmp_path):
         with pytest.raises(ValueError):
             wrong()
     assert live.settings == before
-    assert len(live.log.path.read_text().splitlines()) == 4
+    assert len(live.journal.log.path.read_text().splitlines()) == 4
     live.close_log()
 
 
@@ -266,13 +267,13 @@ def test_during_a_replay_only_the_log_decides(tmp_path):
     file = tmp_path / "run.jsonl"
     everything(logged(file))
     found = input_log_reader.load(file)
-    running = Session(found.start.scene, GRID, PressureSolve(found.start.choice), device="cpu", replay=found)
-    with pytest.raises(ValueError, match="a replay is running"):
+    running = Session(found.start.scene, GRID, SwitchableSolver(found.start.choice), device="cpu", replay=found)
+    with pytest.raises(ValueError, match="during a replay"):
         running.reset()
     while running.replaying:
         running.step()
     running.set_gravity(2.0)
-    assert running.gravity == 2.0
+    assert running.settings.gravity == 2.0
 
 
 POINT = {"x0": 0, "y0": 0, "x1": 0, "y1": 0, "radius": 1, "phase": 0}
@@ -408,37 +409,40 @@ def test_the_options_log_and_replay_a_run(tmp_path, capsys):
 LIVE = """
 import sys, time
 from pathlib import Path
-from app.session.input_log import Log
+from app.session.input_log import InputLog
 from app.session.session import Session
-from app.solving.switchable_solver import Choice, PressureSolve
+from app.solving.choice import Choice
+from app.solving.switchable_solver import SwitchableSolver
+from app.worker.view_model import ViewModel
 from app.worker.worker import Worker
 from sim.frame import Stroke
 from sim.scenes.reader import load
 
-solve, made = PressureSolve(Choice("jacobi", 1e-6)), []
+solve, made = SwitchableSolver(Choice("jacobi", 1e-6)), []
 
 def opened():
-    made.append(Session(load("drop-splash"), (32, 32), solve, device="cpu", log=Log(Path(sys.argv[1]))))
+    made.append(Session(load("drop-splash"), (32, 32), solve, device="cpu", log=InputLog(Path(sys.argv[1]))))
     return made[0]
 
-worker = Worker(opened, solve)
+view = ViewModel(solve)
+worker = Worker(opened, solve, view)
 worker.start()
 end = time.monotonic() + 60
-while worker.snapshot is None or worker.snapshot.frames < 3:
-    assert time.monotonic() < end and not worker.broken, worker.broken
+while view.snapshot is None or view.snapshot.frames < 3:
+    assert time.monotonic() < end and not view.fatal_error, view.fatal_error
     time.sleep(0.01)
 for k in range(60):
-    worker.submit(Session.stroke, Stroke("drag" if k % 20 < 10 else "push", 0.3 + k / 9, 2, 0.3 + (k + 1) / 9, 2, 0.5))
+    view.submit(Session.stroke, Stroke("drag" if k % 20 < 10 else "push", 0.3 + k / 9, 2, 0.3 + (k + 1) / 9, 2, 0.5))
     time.sleep(0.007)
     if k % 16 == 5:
-        worker.choose(Choice(("multigrid", "dilu", "jacobi")[k % 3], 10.0 ** -(4 + k % 4)))
+        view.choose(Choice(("multigrid", "dilu", "jacobi")[k % 3], 10.0 ** -(4 + k % 4)))
     if k % 13 == 7:
-        worker.submit(Session.set_gravity, 1.0 + k)
+        view.submit(Session.set_gravity, 1.0 + k)
     if k == 40:
-        worker.submit(Session.reset)
-worker.set_paused(True)
+        view.submit(Session.reset)
+view.set_paused(True)
 time.sleep(0.2)
-worker.submit(Session.save, Path(sys.argv[2]))
+view.submit(Session.save, Path(sys.argv[2]))
 while not Path(sys.argv[2]).is_file():
     assert time.monotonic() < end
     time.sleep(0.01)
@@ -453,7 +457,7 @@ def test_what_the_worker_did_live_is_replayed_bit_for_bit(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     repeated = replayed(file)
-    assert "bit for bit" in repeated.replay.verdict()
+    assert "bit for bit" in repeated.journal.replay.verdict()
     live = state_file.load(saved)
     for name in ("F", "u", "v", "p", "solid"):
         assert np.array_equal(getattr(repeated.simulation, name).numpy(), live.arrays[name]), name
@@ -466,32 +470,35 @@ import sys, time
 from pathlib import Path
 from app.session import input_log_reader
 from app.session.session import Session
-from app.solving.switchable_solver import Choice, PressureSolve
+from app.solving.choice import Choice
+from app.solving.switchable_solver import SwitchableSolver
+from app.worker.view_model import ViewModel
 from app.worker.worker import Worker
 
 found = input_log_reader.load(Path(sys.argv[1]))
-solve = PressureSolve(found.start.choice)
-worker = Worker(lambda: Session(found.start.scene, (32, 32), solve, device="cpu", replay=found), solve, paused=True)
+solve = SwitchableSolver(found.start.choice)
+view = ViewModel(solve, paused=True)
+worker = Worker(lambda: Session(found.start.scene, (32, 32), solve, device="cpu", replay=found), solve, view)
 
 def until(condition):
     end = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < end and worker.is_alive(), (worker.broken, worker.notice)
+        assert time.monotonic() < end and worker.is_alive(), (view.fatal_error, view.notice)
         time.sleep(0.005)
 
 worker.start()
-until(lambda: worker.snapshot is not None)
-worker.submit(Session.reset)
-until(lambda: worker.notice is not None and "a replay is running" in worker.notice.text)
-worker.choose(Choice("dilu", 1e-3))
-assert worker.choice == found.start.choice
-worker.set_paused(False)
-until(lambda: worker.paused)
-assert worker.snapshot.frames == found.frames
-assert "the replay has ended" in worker.notice.text and "bit for bit" in worker.notice.text, worker.notice.text
-worker.submit(Session.set_gravity, 2.0)
-worker.set_paused(False)
-until(lambda: worker.snapshot.frames > found.frames + 1 and worker.snapshot.gravity == 2.0)
+until(lambda: view.snapshot is not None)
+view.submit(Session.reset)
+until(lambda: view.notice is not None and "during a replay" in view.notice.text)
+view.choose(Choice("dilu", 1e-3))
+assert view.choice == found.start.choice
+view.set_paused(False)
+until(lambda: view.paused)
+assert view.snapshot.frames == found.frames
+assert "The replay has ended" in view.notice.text and "bit for bit" in view.notice.text, view.notice.text
+view.submit(Session.set_gravity, 2.0)
+view.set_paused(False)
+until(lambda: view.snapshot.frames > found.frames + 1 and view.snapshot.settings.gravity == 2.0)
 worker.close()
 """
 

@@ -1,8 +1,7 @@
 """Hours of use, in short: random mouse and keys, scenes, solvers and comparisons switched, recordings on and off.
 
-`python -m tests.app.window.test_endurance --steps 20000` is the long form. It prints its numbers as
-json, also where --minutes end it before; memory is compared between the end of the warm-up, in which everything was used
-once, and the end.
+`python -m tests.app.window.test_endurance --steps 20000` is the long form. It prints its numbers as json, also where
+--minutes end it before. Memory is compared at the end with the end of the warm-up, in which everything was used once.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.app.window.test_interaction import GRID, ROOT, SCENE, SIZE, open_unseen
+from tests.app.window.unseen import GRID, ROOT, SCENE, SIZE, open_unseen, simulation_runs
 
 GROWTH = 1.05  # of the memory after the warm-up
 KEYS = ("space", "period", "r", "m", "h", "left_bracket", "right_bracket", *(f"_{k}" for k in range(1, 8)))
@@ -54,8 +53,8 @@ class Plan:
 class Use:
     """Uses the window: `acts` is advanced before each picture of it."""
 
-    def __init__(self, window: Any, worker: Any, plan: Plan) -> None:
-        self.window, self.worker, self.plan, self.chance = window, worker, plan, random.Random(plan.seed)
+    def __init__(self, window: Any, view: Any, plan: Plan) -> None:
+        self.window, self.view, self.plan, self.chance = window, view, plan, random.Random(plan.seed)
         self.steps, self.solves, self.pictures, self.recordings, self.not_finite = 0, 0, 0, 0, 0
         self.failures, self.drift, self.rss = 0, 0.0, {}
         self.used: set[str] = set()
@@ -64,7 +63,7 @@ class Use:
 
     def acts(self) -> Iterator[None]:
         """The whole plan, a piece for every picture."""
-        yield from self._until(lambda: self.worker.snapshot is not None and self.worker.snapshot.frames > 0)
+        yield from self._until(lambda: self.view.snapshot is not None and self.view.snapshot.frames > 0)
         self.rss["start"] = rss()
         plan, chapter = self.plan, 0
         while self.steps < plan.steps and time.monotonic() < self._end:
@@ -91,17 +90,16 @@ class Use:
     def _chapter(self, number: int) -> Iterator[None]:
         """A scene, a solver, perhaps a comparison, perhaps a recording, and a restless user."""
         from app.panels.scene import change_scene
-        from app.solving.switchable_solver import Choice
-        from app.worker.worker import Comparing
+        from app.solving.choice import Choice
 
-        plan, worker = self.plan, self.worker
+        plan, view = self.plan, self.view
         scene = plan.scenes[number % len(plan.scenes)]
         solver = plan.solvers[number % len(plan.solvers)]
         mode = ("off", "shadow", "off", "race")[number % 4]
         self.used |= {scene, solver, mode}
-        worker.submit(change_scene, scene, worker.rows)
-        worker.choose(Choice(solver, 1e-6 if number % 3 else 1e-3))
-        worker.compare(Comparing(mode, ("jacobi", "multigrid", "htp")[: 2 + number % 2]))
+        view.submit(change_scene, scene, view.rows)
+        view.choose(Choice(solver, 1e-6 if number % 3 else 1e-3))
+        view.compare(mode, ("jacobi", "multigrid", "htp")[: 2 + number % 2])
         if self.window.recording or number % 3 == 1:
             yield from self._press("f9")
         end = self.steps + plan.chapter
@@ -116,22 +114,22 @@ class Use:
     def _rest(self) -> Iterator[None]:
         """Everything as at the start, so that memory can be compared."""
         from app.panels.scene import change_scene
-        from app.solving.switchable_solver import Choice
-        from app.worker.worker import Comparing
+        from app.solving.choice import Choice
 
         self._button(False)
-        self.worker.compare(Comparing())
-        self.worker.choose(Choice(self.plan.solvers[0], 1e-6))
-        self.worker.submit(change_scene, SCENE, self.worker.rows)
-        self.worker.set_paused(False)
-        yield from self._until(lambda: self.worker.snapshot.board is None and self.worker.snapshot.scene.name == SCENE)
+        self.view.compare("off")
+        self.view.choose(Choice(self.plan.solvers[0], 1e-6))
+        self.view.submit(change_scene, SCENE, self.view.rows)
+        self.view.set_paused(False)
+        now = lambda: self.view.snapshot  # noqa: E731
+        yield from self._until(lambda: now().comparison is None and now().scene.name == SCENE)
         end = self.steps + 10
         yield from self._until(lambda: self.steps >= end)
         settle()
 
     def _act(self) -> Iterator[None]:
         """Something that a user may do, most often with the mouse."""
-        what, worker, state, chance = self.chance.random(), self.worker, self.window.state, self.chance
+        what, view, state, chance = self.chance.random(), self.view, self.window.state, self.chance
         if what < 0.6:
             self._move(chance.uniform(0.02, 0.68), chance.uniform(0.06, 0.92))
             if chance.random() < 0.4:
@@ -145,24 +143,23 @@ class Use:
         elif what < 0.88:
             self._turn_a_knob()
         elif what < 0.89:
-            worker.submit(lambda session: session.save(Path("state.npz")))
-            worker.submit(lambda session: session.load(Path("state.npz")))
+            view.submit(lambda session: session.save(Path("state.npz")))
+            view.submit(lambda session: session.load(Path("state.npz")))
         yield from self._picture()
         if time.monotonic() - self._moved > STALLED:
-            worker.set_paused(False)
+            view.set_paused(False)
             self._moved = time.monotonic()
 
     def _turn_a_knob(self) -> None:
         """A slider of the section Fluid."""
         from app.session.session import Session
 
-        worker, chance, now = self.worker, self.chance, self.worker.snapshot
-        submit = worker.submit
+        chance, settings, submit = self.chance, self.view.snapshot.settings, self.view.submit
         knobs = (
             lambda: submit(Session.set_gravity, chance.uniform(-10, 15)),
-            lambda: submit(Session.set_densities, tuple(10 ** chance.uniform(0, 3) for _ in now.densities)),
-            lambda: submit(Session.set_viscosities, tuple(10 ** chance.uniform(-3, 1) for _ in now.viscosities)),
-            lambda: submit(Session.set_tensions, tuple(10 ** chance.uniform(-2, 1) for _ in now.tensions)),
+            lambda: submit(Session.set_densities, tuple(10 ** chance.uniform(0, 3) for _ in settings.densities)),
+            lambda: submit(Session.set_viscosities, tuple(10 ** chance.uniform(-3, 1) for _ in settings.viscosities)),
+            lambda: submit(Session.set_tensions, tuple(10 ** chance.uniform(-2, 1) for _ in settings.tensions)),
         )
         chance.choice(knobs[: self.plan.knobs])()
 
@@ -192,19 +189,19 @@ class Use:
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
-                raise TimeoutError(f"the fluid stands still: {self.worker.notice}")
+                raise TimeoutError(f"the fluid stands still: {self.view.notice}")
             yield from self._picture()
 
     def _picture(self) -> Iterator[None]:
         """Lets the window draw, and looks at the fluid."""
-        if self.worker.broken or not self.worker.is_alive():
-            raise RuntimeError(f"the simulation has ended: {self.worker.broken}")
+        if self.view.fatal_error or not simulation_runs():
+            raise RuntimeError(f"the simulation has ended: {self.view.fatal_error}")
         yield
         self.pictures += 1
-        now = self.worker.snapshot
+        now = self.view.snapshot
         if now is None or now.serial == self._serial:
             return
-        racing = now.board is not None and now.board.mode == "race"
+        racing = now.comparison is not None and now.comparison.mode == "race"
         if now.frames > self._frames and racing == self._racing:  # races count for themselves
             self.steps += now.frames - self._frames
             self._moved = time.monotonic()
@@ -212,7 +209,7 @@ class Use:
             self.solves += len(stats.solutions)
             self.failures += sum(solution.status.name != "CONVERGED" for solution in stats.solutions)
             self.drift = max(self.drift, stats.volume_drift)
-        frames = (now.frame,) if now.board is None else now.board.frames
+        frames = (now.frame,) if now.comparison is None else now.comparison.frames
         self.not_finite += not all(
             np.isfinite(field).all() for frame in frames for field in (frame.u, frame.v, frame.fractions)
         )
@@ -241,9 +238,9 @@ def drive(plan: Plan) -> dict[str, Any]:
 
     uses: list[Use] = []
 
-    def prepare(window: Any, worker: Any, params: Any) -> None:
+    def prepare(window: Any, view: Any, params: Any) -> None:
         params.fps_idling.fps_max = 40.0
-        uses.append(Use(window, worker, plan))
+        uses.append(Use(window, view, plan))
         signal.signal(signal.SIGTERM, uses[0].hurry)
         acts = uses[0].acts()
 
@@ -259,8 +256,8 @@ def drive(plan: Plan) -> dict[str, Any]:
     start = time.monotonic()
     code = open_unseen(["--scene", SCENE, "--grid", f"{GRID[0]}x{GRID[1]}", "--precond", plan.solvers[0]], prepare)
     use = uses[0]
-    notices = {notice.text: notice.count for notice in use.worker.notices.newest_first()}
-    ending = {"exit_code": code, "alive": use.worker.is_alive(), "seconds": time.monotonic() - start}
+    notices = {notice.text: notice.count for notice in use.view.notices.newest_first()}
+    ending = {"exit_code": code, "alive": simulation_runs(), "seconds": time.monotonic() - start}
     return {**use.report(), **ending, "notices": notices}
 
 

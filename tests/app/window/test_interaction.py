@@ -14,66 +14,32 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-SIZE, RESIZED = (960, 640), (1184, 700)
-SCENE, GRID = "dam-break", (24, 32)
+from tests.app.window.unseen import GRID, ROOT, SCENE, SIZE, open_unseen, simulation_runs
+
+RESIZED = (1184, 700)
 PATIENCE = 120.0  # [s] for the simulation to follow: on a busy machine new kernels have taken a minute to compile
 DRAWS = 0.02  # [s] between pictures of the window while it waits: Python lets one thread work at a time
 LABELLED = ("begin_combo", "button", "checkbox", "input_text", "input_text_with_hint", "invisible_button", "selectable")
 
 
-def open_unseen(options: Sequence[str], prepare: Callable[[Any, Any, Any], None]) -> int:
-    """Opens the window of `python -m app` without a display and returns the exit code when it is closed.
-
-    `prepare(window, worker, parameters)` is called before it is shown.
-    """
-    from app.cli import interactive
-    from app.cli import options as arguments
-    from app.window.settings_sync import Memory
-    from app.worker import worker as simulation
-
-    arguments.check_display = lambda headless: None
-    simulation.NICENESS = 0  # or other programs on this machine decide how long a test takes
-    made = interactive.new_window
-
-    def new_window(worker: Any, offscreen: bool) -> Any:
-        window = made(worker, offscreen=True)
-        params = window.params
-
-        def on_the_null_platform(size: tuple[int, int]) -> Any:
-            given = params(size)
-            window.offscreen = False  # it draws without a display, and is used as if there were one
-            prepare(window, worker, given)
-            return given
-
-        window.params = on_the_null_platform
-        return window
-
-    interactive.new_window = new_window
-    memory = Memory(None)
-    memory.settings = replace(memory.settings, width=SIZE[0], height=SIZE[1], rows=GRID[0])
-    return interactive.run(arguments.options(options), memory)
-
-
 class Hand:
     """A user of the window, in the thread of the engine's tests."""
 
-    def __init__(self, ctx: Any, window: Any, worker: Any, ids: dict[str, int]) -> None:
+    def __init__(self, ctx: Any, window: Any, view: Any, ids: dict[str, int]) -> None:
         from imgui_bundle import imgui
 
-        self.ctx, self.window, self.worker, self.ids, self.imgui = ctx, window, worker, ids, imgui
+        self.ctx, self.window, self.view, self.ids, self.imgui = ctx, window, view, ids, imgui
 
     @property
     def now(self) -> Any:
         """The newest snapshot."""
-        return self.worker.snapshot
+        return self.view.snapshot
 
     @property
     def solution(self) -> Any:
@@ -90,7 +56,7 @@ class Hand:
         """Lets the window draw until the condition holds."""
         end = time.monotonic() + seconds
         while not condition():
-            assert not self.worker.broken, self.worker.broken
+            assert not self.view.fatal_error, self.view.fatal_error
             assert time.monotonic() < end, f"waited in vain; notices: {[n.text for n in self.notices()]}"
             time.sleep(DRAWS)
             self.ctx.yield_()
@@ -114,7 +80,7 @@ class Hand:
 
     def notices(self) -> tuple[Any, ...]:
         """All that was said, the newest first."""
-        return self.worker.notices.newest_first()
+        return self.view.notices.newest_first()
 
     def said(self, *words: str) -> str:
         """Waits for a notice with these words in it."""
@@ -182,19 +148,18 @@ class Hand:
     def start_over(self) -> None:
         """The scene of the command line at time zero, paused, at the size of the command line."""
         from app.panels.scene import change_scene
-        from app.solving.switchable_solver import Choice
-        from app.worker.worker import Comparing
+        from app.solving.choice import Choice
 
         self.ctx.popup_close_all()
         for button in (0, 1):  # a step that failed may have held one
             if self.imgui.is_mouse_down(button):
                 self.ctx.mouse_up(button)
-        serial, worker = self.now.serial, self.worker
-        worker.compare(Comparing("off", ("jacobi", "multigrid")))
-        worker.choose(Choice("multigrid", 1e-6))
-        worker.set_paused(True)
-        worker.submit(change_scene, SCENE, GRID[0])
-        self.until(lambda: self.now.serial != serial and self.now.frame.time == 0 and self.now.board is None)
+        serial, view = self.now.serial, self.view
+        view.compare("off", ("jacobi", "multigrid"))
+        view.choose(Choice("multigrid", 1e-6))
+        view.set_paused(True)
+        view.submit(change_scene, SCENE, GRID[0])
+        self.until(lambda: self.now.serial != serial and self.now.frame.time == 0 and self.now.comparison is None)
         assert self.now.grid.shape == GRID
 
 
@@ -208,9 +173,9 @@ def every_scene_can_be_chosen(hand: Hand) -> None:
     for name in (*scene_reader.names(), SCENE):
         hand.choose("##scene", name)
         hand.until(lambda name=name: hand.now.scene.name == name)
-        assert hand.now.grid.shape == grid_presets.grid_of(scene_reader.load(name), GRID[0])
+        assert hand.now.grid.shape == grid_presets.with_rows(scene_reader.load(name), GRID[0])
         assert hand.now.frame.time == 0
-        hand.worker.step_once()
+        hand.view.step_once()
         hand.until(lambda: hand.now.frame.time > 0)
         assert hand.now.frame.stats.volume_drift < 1e-6
 
@@ -218,29 +183,29 @@ def every_scene_can_be_chosen(hand: Hand) -> None:
 def every_solver_can_be_chosen(hand: Hand) -> None:
     import precond
 
-    available = [name for name in precond.names() if hand.worker.why_unavailable(name) is None]
+    available = [name for name in precond.names() if hand.view.why_unavailable(name) is None]
     assert {"jacobi", "multigrid", "htp", "spai", "npo", "htp-paper"} <= set(available)
     for name in available:
         before = hand.now
         hand.choose("##preconditioner", name)
-        assert hand.worker.choice.precond == name
-        hand.worker.step_once()
+        assert hand.view.choice.precond == name
+        hand.view.step_once()
         hand.until(lambda before=before: hand.now.frames > before.frames)
         now, solutions = hand.now, hand.now.frame.stats.solutions
         assert now.frames == before.frames + 1
         assert now.frame.time > before.frame.time, "the fluid was started again"
-        assert [solution.attempts[0][0] for solution in solutions] == [now.acting] * len(solutions), "it came late"
+        assert [solution.attempts[0][0] for solution in solutions] == [now.effective_method] * len(solutions), "late"
         assert now.choice.precond == now.samples[-1].precond == name
         for solution in solutions:
             assert solution.residual <= now.choice.tol
             used = solution.preconditioner_used
             assert used == name or name in now.fallback, "another stepped in, unsaid"
-            assert used in (now.acting, *now.fallback.split()), "the overlay names another than the one that solved it"
+            assert used in (now.effective_method, *now.fallback.split()), "the overlay names another method"
 
 
 def what_is_not_installed_cannot_be_chosen(hand: Hand) -> None:
     import precond
-    from app.panels.side_panel import Panel
+    from app.panels.side_panel import SidePanel
     from app.ui import tooltips
 
     folder, panel, show, shown = precond.io.weights.models_dir, hand.window.panel, tooltips.show, []
@@ -253,7 +218,7 @@ def what_is_not_installed_cannot_be_chosen(hand: Hand) -> None:
     tooltips.show = note
     try:
         reasons = {name: precond.why_unavailable(name) for name in ("htp", "spai", "npo", "htp-paper")}
-        hand.window.panel = Panel(hand.worker, hand.window.state, hand.window, Path("out"))  # it asks once
+        hand.window.panel = SidePanel(hand.view, hand.window.state, hand.window, Path("out"))  # it asks once
         for name, reason in reasons.items():
             assert reason is not None
             assert ".safetensors" in reason
@@ -268,17 +233,17 @@ def what_is_not_installed_cannot_be_chosen(hand: Hand) -> None:
             hand.done()
             assert hand.imgui.is_popup_open("", int(hand.imgui.PopupFlags_.any_popup)), "it was taken"
             hand.ctx.popup_close_all()
-            assert hand.worker.choice.precond == "multigrid"
+            assert hand.view.choice.precond == "multigrid"
     finally:
         precond.io.weights.models_dir, tooltips.show, hand.window.panel = folder, show, panel
 
 
 def the_clock_pauses_steps_and_resets(hand: Hand) -> None:
-    hand.click("Go on")
-    assert not hand.worker.paused
+    hand.click("Resume")
+    assert not hand.view.paused
     hand.frames(2)
     hand.click("Pause")
-    assert hand.worker.paused
+    assert hand.view.paused
     hand.still()  # the frame under way has come
     frames, at = hand.now.frames, hand.now.frame.time
     hand.click("Step")
@@ -287,10 +252,10 @@ def the_clock_pauses_steps_and_resets(hand: Hand) -> None:
     assert hand.now.frames == frames + 1
     assert hand.now.frame.time > at
     hand.key("space")
-    assert not hand.worker.paused
+    assert not hand.view.paused
     hand.frames(1)
     hand.key("space")
-    assert hand.worker.paused
+    assert hand.view.paused
     hand.click("Reset")
     hand.until(lambda: hand.now.frame.time == 0)
     assert abs(hand.now.frame.u).max() == 0
@@ -353,8 +318,8 @@ def a_drawing_is_saved_as_a_scene(hand: Hand) -> None:
     hand.click("##name")
     hand.ctx.key_chars_replace_enter("mine")
     hand.done()
-    hand.said("saved", "mine.toml")
-    hand.worker.submit(lambda session: session.undo())
+    hand.said("Saved", "mine.toml")
+    hand.view.submit(lambda session: session.undo())
     hand.until(lambda: not hand.now.frame.solid.any())
     hand.click("##scene")
     mine = "mine   (out/mine.toml)"
@@ -365,26 +330,26 @@ def a_drawing_is_saved_as_a_scene(hand: Hand) -> None:
 
 def comparisons_come_and_go(hand: Hand) -> None:
     hand.unfold("Compare")
-    hand.worker.set_paused(False)
+    hand.view.set_paused(False)
     hand.click("Shadow")
-    assert hand.worker.comparing.mode == "shadow"
-    hand.until(lambda: hand.now.board is not None and all(s.iterations > 0 for s in hand.now.board.standings))
-    board = hand.now.board
-    assert board.mode == "shadow"
-    assert [s.precond for s in board.standings] == ["jacobi", "multigrid"]
-    assert board.standings[0].iterations > board.standings[1].iterations
+    assert hand.view.comparing.mode == "shadow"
+    hand.until(lambda: hand.now.comparison is not None and all(s.iterations > 0 for s in hand.now.comparison.results))
+    comparison = hand.now.comparison
+    assert comparison.mode == "shadow"
+    assert [s.precond for s in comparison.results] == ["jacobi", "multigrid"]
+    assert comparison.results[0].iterations > comparison.results[1].iterations
     hand.click("Race")
-    assert hand.worker.comparing.mode == "race"
-    hand.until(lambda: hand.now.board is not None and hand.now.board.mode == "race")
-    hand.until(lambda: all(s.frames > 2 for s in hand.now.board.standings))
-    assert all(s.failures == 0 for s in hand.now.board.standings)
-    volumes = [frame.stats.volumes[0] for frame in hand.now.board.frames]
+    assert hand.view.comparing.mode == "race"
+    hand.until(lambda: hand.now.comparison is not None and hand.now.comparison.mode == "race")
+    hand.until(lambda: all(s.frames > 2 for s in hand.now.comparison.results))
+    assert all(s.failures == 0 for s in hand.now.comparison.results)
+    volumes = [frame.stats.volumes[0] for frame in hand.now.comparison.frames]
     hand.window.state.tool, hand.window.state.phase = "pour", 0
     hand.drag((0.6, 0.8), (0.8, 0.8))  # in the first pane, felt in both
-    hand.until(lambda: all(f.stats.volumes[0] > v for f, v in zip(hand.now.board.frames, volumes)))
+    hand.until(lambda: all(f.stats.volumes[0] > v for f, v in zip(hand.now.comparison.frames, volumes)))
     hand.window.state.tool = "push"
     hand.click("Off")
-    hand.until(lambda: hand.now.board is None)
+    hand.until(lambda: hand.now.comparison is None)
     hand.frames(1)
 
 
@@ -392,14 +357,14 @@ def a_recording_of_two_seconds_can_be_played(hand: Hand) -> None:
     import av
 
     hand.unfold("Files")
-    hand.worker.set_paused(False)
+    hand.view.set_paused(False)
     hand.click("Record")
     assert hand.window.recording
     end = time.monotonic() + 2.0
     hand.until(lambda: time.monotonic() >= end)
     hand.click("End")
     assert not hand.window.recording
-    hand.said("recorded", "recording-1.mp4")
+    hand.said("Recorded", "recording-1.mp4")
     with av.open("out/recording-1.mp4") as film:
         stream = film.streams.video[0]
         assert (stream.width, stream.height) == SIZE
@@ -413,16 +378,16 @@ def a_saved_state_comes_back(hand: Hand) -> None:
     import numpy as np
 
     hand.unfold("Files")
-    hand.worker.step_once()
+    hand.view.step_once()
     hand.until(lambda: hand.now.frame.time > 0)
     hand.click("Save")
-    hand.said("saved", "state-1.npz")
+    hand.said("Saved", "state-1.npz")
     saved = hand.now.frame
-    hand.worker.step_once()
+    hand.view.step_once()
     hand.until(lambda: hand.now.frame.time > saved.time)
     assert not np.array_equal(hand.now.frame.fractions, saved.fractions)
     hand.click("Load")
-    hand.said("loaded", "state-1.npz")
+    hand.said("Loaded", "state-1.npz")
     hand.until(lambda: hand.now.frame.time == saved.time)
     assert np.array_equal(hand.now.frame.fractions, saved.fractions)
     assert np.array_equal(hand.now.frame.u, saved.u)
@@ -431,12 +396,12 @@ def a_saved_state_comes_back(hand: Hand) -> None:
 def keys_show_every_view(hand: Hand) -> None:
     from app.render.views import VIEWS
 
-    hand.worker.step_once()
+    hand.view.step_once()
     hand.until(lambda: hand.now.frame.time > 0)
-    for k, view in enumerate(VIEWS):
+    for k, each in enumerate(VIEWS):
         hand.key(f"_{k + 1}")
-        assert hand.window.state.view is view
-        if view.field is not None:
+        assert hand.window.state.view is each
+        if each.field is not None:
             assert hand.window.state.limits.low < hand.window.state.limits.high
     hand.key("_1")
     hand.key("h")
@@ -460,13 +425,13 @@ def another_size_moves_the_fluid_with_the_mouse(hand: Hand) -> None:
     assert hand.now.frame.solid[hand.cell(0.9, 0.9)]
     hand.window.state.tool = "push"
     hand.key("f12")
-    hand.said("saved", "screenshot-1.png")
+    hand.said("Saved", "screenshot-1.png")
     with Image.open("out/screenshot-1.png") as picture:
         assert picture.size == RESIZED
 
 
 def escape_closes_the_window(hand: Hand) -> None:
-    hand.worker.set_paused(False)
+    hand.view.set_paused(False)
     hand.frames(1)
     hand.key("escape")
     assert hand.window._params.app_shall_exit
@@ -509,25 +474,22 @@ def note_ids(ids: dict[str, int]) -> None:
 
 def drive(folder: Path) -> dict[str, Any]:
     """Runs in a process of its own: opens the window and takes all steps. Returns what went wrong in each."""
-    sys.path.insert(0, str(ROOT))
     os.chdir(folder)
     import app.__main__  # noqa: F401  # as from the command line: it settles how OpenMP waits before torch is loaded
 
     report: dict[str, Any] = {"steps": {}, "seconds": {}}
-    workers: list[Any] = []
 
-    def prepare(window: Any, worker: Any, params: Any) -> None:
-        workers.append(worker)
+    def prepare(window: Any, view: Any, params: Any) -> None:
         params.use_imgui_test_engine = True
-        params.callbacks.register_tests = lambda: register(window, worker, report)
+        params.callbacks.register_tests = lambda: register(window, view, report)
 
     options = ["--scene", SCENE, "--grid", f"{GRID[0]}x{GRID[1]}", "--precond", "multigrid", "--paused"]
     report["exit_code"] = open_unseen(options, prepare)
-    report["alive"] = workers[0].is_alive()
+    report["alive"] = simulation_runs()
     return report
 
 
-def register(window: Any, worker: Any, report: dict[str, Any]) -> None:
+def register(window: Any, view: Any, report: dict[str, Any]) -> None:
     """Queues the steps as tests of the engine, which closes the window after the last."""
     from imgui_bundle import hello_imgui, imgui
 
@@ -540,9 +502,9 @@ def register(window: Any, worker: Any, report: dict[str, Any]) -> None:
 
     def taking(step: Callable[[Hand], None]) -> Callable[[Any], None]:
         def take(ctx: Any) -> None:
-            hand, start, trouble = Hand(ctx, window, worker, ids), time.monotonic(), ""
+            hand, start, trouble = Hand(ctx, window, view, ids), time.monotonic(), ""
             try:
-                hand.until(lambda: worker.snapshot is not None, 100.0)
+                hand.until(lambda: view.snapshot is not None, 100.0)
                 hand.start_over()
                 step(hand)
             except Exception:

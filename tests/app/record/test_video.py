@@ -70,7 +70,7 @@ def test_a_full_disk_ends_the_recording_and_keeps_what_is_there(tmp_path):
     sentence = done.stdout.splitlines()[-1]
     assert "ended early" in sentence
     frames = count(path)
-    assert f"recorded {frames} frames" in sentence
+    assert f"Recorded {frames} frames" in sentence
     assert 10 < frames < 400
     assert list(tmp_path.iterdir()) == [path]
 
@@ -99,7 +99,7 @@ def test_an_encoder_that_breaks_keeps_the_pictures_before(tmp_path):
         recorder.add(picture(k % 80), k)
     sentence = recorder.close()
     assert "ended early" in sentence
-    assert "recorded 40 frames" in sentence
+    assert "Recorded 40 frames" in sentence
     assert count(tmp_path / "film.mp4") == 40
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
@@ -133,9 +133,9 @@ def test_a_comparison_whose_folder_vanishes_ends_with_one_sentence(tmp_path):
     folder.mkdir()
     script = (
         "import shutil, sys; from app.compare import comparison; advance = comparison.Comparison._advance\n"
-        "def vanish(self, picture):\n"
-        f"    if picture == 2: shutil.rmtree({str(folder)!r})\n"
-        "    advance(self, picture)\n"
+        "def vanish(self, number):\n"
+        f"    if number == 2: shutil.rmtree({str(folder)!r})\n"
+        "    advance(self, number)\n"
         "comparison.Comparison._advance = vanish\n"
         "from app.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )

@@ -1,0 +1,41 @@
+"""The panel's group about the view: which field is shown, and the range of its colours."""
+
+from __future__ import annotations
+
+from imgui_bundle import imgui
+
+from app.render.views import VIEWS, Range
+from app.session.snapshot import Snapshot
+from app.ui.tooltips import MAPS_ARE_SAFE, NUMBERS, tip
+from app.ui.ui_state import UiState
+
+
+class ViewPanel:
+    """Draws into the current ImGui window."""
+
+    def __init__(self, state: UiState) -> None:
+        self._state = state
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """The whole group."""
+        state = self._state
+        imgui.set_next_item_width(0.55 * imgui.get_content_region_avail().x)
+        if imgui.begin_combo("##view", f"{state.view.name} {state.view.unit and '[' + state.view.unit + ']'}"):
+            for k, view in enumerate(VIEWS):
+                if imgui.selectable(f"{view.name}##{k}", view is state.view)[0]:
+                    state.look_at(view)
+            imgui.end_combo()
+        else:
+            tip(f"What is shown. Keys: 1 to {len(VIEWS)}. {MAPS_ARE_SAFE}")
+        if state.view.field is None:
+            return
+        imgui.same_line()
+        _, state.automatic = imgui.checkbox("automatic range", state.automatic)
+        tip(NUMBERS["range"])
+        if state.automatic:
+            return
+        imgui.set_next_item_width(-1)
+        changed, (low, high) = imgui.input_float2("##range", [state.limits.low, state.limits.high], "%.4g")
+        tip(NUMBERS["range"])
+        if changed and low < high:
+            state.limits = Range(low, high)
