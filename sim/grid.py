@@ -1,4 +1,4 @@
-"""The staggered (MAC) grid, said once.
+"""The staggered (MAC) grid.
 
     x = i dx, y = j dx, row 0 is the bottom; arrays are indexed [j, i].
     u[j, i]   (ny, nx + 1)  lives on the face between cells (j, i - 1) and (j, i)

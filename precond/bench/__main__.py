@@ -145,12 +145,12 @@ def show(results: dict[str, Any]) -> None:
     print(report.table(results["rows"]))
     if results["protocol"] == "paper":
         print(f"\n{htp_paper_protocol.NOTE}")
-    told = {"canonical": canonical.said, "generalisation": generalisation.said}
-    for sentence in told.get(results["protocol"], report.ratios)(results["rows"]):
+    sentences = {"canonical": canonical.beside_the_reported, "generalisation": generalisation.recommendations}
+    for sentence in sentences.get(results["protocol"], report.ratios)(results["rows"]):
         print(sentence)
     for row in results["rows"]:
-        if "trouble" in row:
-            print(f"{row['method']}, {row['kind']}, {row['cells']:,} cells: {row['trouble']}")
+        if "error" in row:
+            print(f"{row['method']}, {row['kind']}, {row['cells']:,} cells: {row['error']}")
 
 
 def save(chosen: Options, results: dict[str, Any]) -> None:

@@ -121,14 +121,14 @@ def groups(
 
 
 def mean_iterations(M: Preconditioner, frames: int, seed: int, device: torch.device) -> float:
-    """Of flexible conjugate gradients with this M on the published box, a failure counting as the cap; for training."""
+    """Mean iterations of flexible conjugate gradients with M on the published box, a failure counting as the cap."""
     system = Grounded(N, N, device)
     fields = [torch.from_numpy(random_field((N, N), np.random.default_rng(seed + k))).to(device) for k in range(frames)]
     group = Group("", N * N, [Case(lambda: system, b) for b in fields])
     return float(np.mean([run.iterations for run in _solved(M, group, RTOL, CAP, True)]))
 
 
-def said(rows: Sequence[dict[str, Any]]) -> list[str]:
+def beside_the_reported(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Sentences that set the reported iterations beside ours."""
     here = [row for row in rows if row["kind"].endswith("all around")]
     return [

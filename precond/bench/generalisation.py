@@ -52,7 +52,7 @@ def spaced(files: Sequence[Path], count: int) -> list[Path]:
     return [files[k * len(files) // count] for k in range(count)]
 
 
-def said(rows: Sequence[Row]) -> list[str]:
+def recommendations(rows: Sequence[Row]) -> list[str]:
     """Which method to pick for each kind and size: the least total time without a failure, and by how much."""
     lines = ["", "Least total time without a failed frame, sum over contrasts and solids:"]
     for (kind, cells), totals in sums(rows).items():

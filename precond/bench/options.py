@@ -198,7 +198,7 @@ def check_weights(weights: str, methods: tuple[str, ...]) -> None:
     """Refuses weights that none of the methods, or not every learned one of them, can use."""
     learned = [name for name in methods if takes_weights(name)]
     if not learned:
-        raise Refusal(f"--weights {weights!r} is of no use to --methods {','.join(methods)}: leave it out")
+        raise Refusal(f"--weights {weights!r} has no effect with --methods {','.join(methods)}: leave it out")
     if not weights.startswith("random:") and not Path(weights).is_file():
         raise Refusal(f"--weights {weights!r} is not a file: give a file of weights or random:SEED")
     for name in learned:

@@ -77,7 +77,7 @@ def convergence(results: Mapping[str, Any]) -> Sheet | None:
         if not sheet.single:
             ax.set_title(f"{kind}, {here[0]['cells']:,} cells", fontsize=9.5, loc="left", fontweight="bold")
     size = f"{largest(curves)[0]['cells']:,} cells, " if sheet.single else ""
-    sheet.subtitle.set_text(f"{size}first frame; dashed: tolerance {power(rtol)}; {said(results)}")
+    sheet.subtitle.set_text(f"{size}first frame; dashed: tolerance {power(rtol)}; {protocol_of(results)}")
     if not sheet.single:
         sheet.key(handles(methods, look, markers=False))
     return sheet
@@ -154,7 +154,7 @@ def _against_size(results: Mapping[str, Any], what: str, published: str, title: 
             ax.set_ylabel(unit)
         if sheet.single:
             label_right(ax, sheet.panel[1], ends)
-    notes = [f"tolerance {power(rtol)}", said(results)]
+    notes = [f"tolerance {power(rtol)}", protocol_of(results)]
     notes.append("band: quartiles" if what == "total_ms" else "band: one standard deviation")
     notes += [PUBLISHED] if any(row.get(published) for row in rows) else []
     notes += [FAILED] if any(row["failures"] for row in rows) else []
@@ -180,9 +180,8 @@ def stages(results: Mapping[str, Any]) -> Sheet:
         if not sheet.single:
             ax.set_title(f"{kind}, {here[0]['cells']:,} cells", fontsize=9.5, loc="left", fontweight="bold")
     size = f"{largest(rows)[0]['cells']:,} cells, " if sheet.single else ""
-    sheet.subtitle.set_text(
-        f"{size}tolerance {power(float(results['rtol']))}; {said(results)}{'; //: longer than drawn' if cut else ''}"
-    )
+    notes = [f"{size}tolerance {power(float(results['rtol']))}", protocol_of(results)]
+    sheet.subtitle.set_text("; ".join([*notes, *(["//: longer than drawn"] if cut else [])]))
     shown = STAGES if all(rest(row) < 0.01 * row["total_ms"] for row in rows) else (*STAGES, ("rest", REST))
     sheet.key([Patch(color=colour, label=stage) for stage, colour in shown])
     return sheet
@@ -258,6 +257,6 @@ def milliseconds(value: float) -> str:
     return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
 
 
-def said(results: Mapping[str, Any]) -> str:
-    """The protocol in words."""
+def protocol_of(results: Mapping[str, Any]) -> str:
+    """The protocol, for a subtitle."""
     return f"protocol: {results.get('protocol', 'single-shot')}"

@@ -43,16 +43,16 @@ def row(method: str, group: Group, runs: Sequence[Run], protocol: str) -> Row:
     result["residual_max"] = worst_residual(of_all)
     ends = Counter(run.status.name if run.status else "RAISED" for run in of_all)
     result["statuses"] = dict(sorted(ends.items()))
-    troubles = {run.trouble for run in of_all if run.trouble}
-    if troubles:
-        result["trouble"] = sorted(troubles)[0]
+    errors = {run.error for run in of_all if run.error}
+    if errors:
+        result["error"] = sorted(errors)[0]
     if protocol == "paper":
         result |= published(method, group.cells)
     return result
 
 
 def worst_residual(runs: Sequence[Run]) -> float | None:
-    """The largest true relative residual; None where a run could not even say."""
+    """The largest true relative residual; None where a run has none."""
     worst = max((run.residual for run in runs), key=lambda value: math.inf if math.isnan(value) else value)
     return worst if math.isfinite(worst) else None
 

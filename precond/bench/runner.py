@@ -50,7 +50,7 @@ class Run:
     solve_ms: float
     total_ms: float
     history: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    trouble: str = ""
+    error: str = ""  # what the method raised
 
     @property
     def failed(self) -> bool:
@@ -159,7 +159,7 @@ def _run(
     try:
         solution = solve(case.assemble(), case.b, rtol, cap, x0)
     except (RuntimeError, MemoryError, ValueError) as error:  # a rival's library may raise instead of reporting
-        run = Run(None, cap, math.nan, 0.0, 0.0, 0.0, 1000 * (now(device) - start), trouble=str(error))
+        run = Run(None, cap, math.nan, 0.0, 0.0, 0.0, 1000 * (now(device) - start), error=str(error))
         return run, None
     total = 1000 * (now(device) - start)
     iterations = solution.iterations if solution.status is Status.CONVERGED else cap

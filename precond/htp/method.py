@@ -45,7 +45,7 @@ class Htp(Hierarchy):
     """The hierarchy whose functions are continued from polynomials plus what a network proposes around each block.
 
     The continuation, all inverses and all couplings are computed from the frame's own coefficients, so M is symmetric
-    positive definite whatever the network says, and functions proposed some frames ago only cost iterations. The
+    positive definite for any weights, and functions proposed some frames ago only cost iterations. The
     network runs every EVERY solves, or when iterations rise for long; inference_ms is its time in the last setup.
     """
 
@@ -75,9 +75,9 @@ class Htp(Hierarchy):
         """What later setups depend on besides their systems: see precond.remembered."""
         if not self.proposed:
             return {}
-        said = {f"proposed{k}": tensor for k, tensor in enumerate(self.proposed)}
+        proposed = {f"proposed{k}": tensor for k, tensor in enumerate(self.proposed)}
         return {
-            **network_memory.to_arrays(self.network, self.age, said),
+            **network_memory.to_arrays(self.network, self.age, proposed),
             "counts": np.array(self.counts, dtype=np.int64),
         }
 
@@ -135,7 +135,7 @@ class Htp(Hierarchy):
         named = {f"proposed{k}": shape for k, shape in enumerate(shapes)}
         found = network_memory.from_arrays(self.recalled, self.network, named, device)
         if found is not None:
-            self.age, said = found
-            self.proposed = list(said.values())
+            self.age, proposed = found
+            self.proposed = list(proposed.values())
             counts = self.recalled.get("counts", np.zeros(0, dtype=np.int64))
             self.counts = counts.tolist() if counts.dtype.kind == "i" and counts.ndim == 1 else []

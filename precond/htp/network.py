@@ -176,7 +176,7 @@ class Network(nn.Module):
         return delta, self._group_corrections(x, layout)
 
     def _across(self, x: torch.Tensor, places: Places) -> torch.Tensor:
-        """(T, 16, d) the tokens across the rim; beyond the grid only their place is told."""
+        """(T, 16, d) the tokens across the rim; beyond the grid their embedding of the place alone."""
         flat = torch.cat((x.reshape(-1, x.shape[2]), x.new_zeros((1, x.shape[2]))))
         return flat[places.ring] + self.ring
 
@@ -192,8 +192,8 @@ class Network(nn.Module):
             padded = torch.cat((block, block.new_zeros((1, d))))
             own = block.view(G, m, d)[:, groups.member]  # (G, slots, d)
             of = torch.stack([self.slot[side, k % 2] for k, (_, side) in enumerate(groups.slots)])
-            told = torch.cat((own + of, padded[groups.neighbour], whole[:, None].expand_as(own)), 2)
-            delta = self.groups(told).view(G, -1, r, r - 1)
+            features = torch.cat((own + of, padded[groups.neighbour], whole[:, None].expand_as(own)), 2)
+            delta = self.groups(features).view(G, -1, r, r - 1)
             delta = torch.cat((delta.new_zeros((*delta.shape[:3], 1)), delta), 3)
             corrections.append(delta.reshape(G, -1, r))
             block = whole

@@ -22,7 +22,7 @@ def shifted(x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Planes:
-    """A^ x = x - sum over the four sides of coupling * (x across that side), and what a network is told of it.
+    """A^ x = x - sum over the four sides of coupling * (x across that side), and the features that networks get of it.
 
     couplings: (B, 4, ny, nx) beta / sqrt(d_i d_j) towards west, east, south, north, in [0, 1]; 0 where there is none.
     root:      (B, 1, ny, nx) d^-1/2, 0 where a cell has no open face and in solids.

@@ -15,7 +15,7 @@ from torch.nn.functional import relu
 from ..message_passing.coefficient_planes import SIDES, Planes
 from ..message_passing.messages import BOUND, Messages
 
-CELL = 5  # numbers told of a cell: alive, leak, sum of couplings, x, y
+CELL = 5  # features of a cell: alive, leak, sum of couplings, x, y
 SHIFT = 1e-6  # of the coarse operator, whose functions have norm 1: a closed box's constant must not divide by 0
 REACH = 1.0  # width of a token's bell in the beginning, in distances between tokens
 
@@ -146,11 +146,11 @@ class Transfer(nn.Module):
         y, x = ((torch.arange(n, device=like.device, dtype=like.dtype) + 0.5) / n for n in (ny, nx))
         grid = torch.stack((x.expand(ny, nx), y[:, None].expand(ny, nx)))
         alive = planes.alive.to(like.dtype)
-        told = (alive, planes.leak, like.sum(1, keepdim=True), grid.expand(like.shape[0], 2, ny, nx))
+        features = (alive, planes.leak, like.sum(1, keepdim=True), grid.expand(like.shape[0], 2, ny, nx))
         ratios = (planes.ratios / math.log(10)).clamp(-BOUND, BOUND)
         edges = [torch.stack((like[:, k], ratios[:, k]), 1) for k in range(len(SIDES))]
         open_ = [(like[:, k : k + 1] > 0).to(like.dtype) for k in range(len(SIDES))]
-        h = relu(self.embed(torch.cat(told, 1)))
+        h = relu(self.embed(torch.cat(features, 1)))
         for messages, joined in zip(self.layers, self.joined):
             h = h + joined(torch.stack([m * o for m, o in zip(messages(h, edges), open_)]).sum(0))
         return h.flatten(2).transpose(1, 2), grid.flatten(1).T
@@ -189,12 +189,12 @@ class Coarse(nn.Module):
         T, heads = self.config.across**2, self.config.heads
         size = x.norm(dim=2, keepdim=True).clamp(min=1e-30)
         x = x / size
-        told = x.view(B, p, T, -1)
+        features = x.view(B, p, T, -1)
         if self.config.galerkin:
             solved = x @ operator.inverse
             rms = solved.norm(dim=2, keepdim=True).clamp(min=1e-30)
-            told = torch.cat((told, (solved / rms).view(B, p, T, -1)), 3)
-        h = math.sqrt(T) * self.enter(told)
+            features = torch.cat((features, (solved / rms).view(B, p, T, -1)), 3)
+        h = math.sqrt(T) * self.enter(features)
         for dynamic, mix, rise, fall, bias in zip(self.dynamic, self.mix, self.rise, self.fall, operator.bias):
             q, k, v = dynamic(h).view(B, p, T, 3, heads, -1).permute(3, 0, 1, 4, 2, 5)
             logits = q @ k.transpose(3, 4) / math.sqrt(q.shape[4]) + bias[:, None]

@@ -11,13 +11,13 @@ from ..device import cuda_graph
 from ..device.timer import now
 from ..io import network_file, network_memory
 from ..message_passing.coefficient_planes import planes
-from ..preconditioner import Preconditioner
+from ..preconditioner import CompiledForm, Preconditioner
 from ..stencil import Halo, plus_neighbours
 from ..system import PoissonSystem
 from .network import BASE, EPSILON, Config, Factor, Network, transposed
 
 NAME = "spai"
-EVERY = 16  # solves between two runs of the network: what it says is relative to couplings that are always fresh
+EVERY = 16  # solves between two runs of the network: what it predicts is relative to couplings that are always fresh
 
 
 def why_unavailable() -> str | None:
@@ -31,7 +31,7 @@ def default_weights() -> Path:
 
 
 class Spai(Preconditioner):
-    """M = D^-1/2 (G G^T + eps I) D^-1/2, G with A's pattern; symmetric positive definite whatever the network says.
+    """M = D^-1/2 (G G^T + eps I) D^-1/2, G with A's pattern; symmetric positive definite for any weights.
 
     With G = diag(g) (I + N), four products per cell for each of N^T and N: an iteration costs about twice one of
     Jacobi's, whose M reaches one cell where this one reaches two. The network is in float32, the products in float64.
@@ -47,10 +47,10 @@ class Spai(Preconditioner):
         )
         self.every, self.inference_ms = every, 0.0
         self.shape = (0, 0)
-        self.said: Factor | None = None
+        self.factor: Factor | None = None
         self.age = 0
         self.recalled: network_memory.Arrays = {}
-        self.question, self.algebra = cuda_graph.GraphCache(), cuda_graph.GraphCache()
+        self.prediction, self.algebra = cuda_graph.GraphCache(), cuda_graph.GraphCache()
 
     def forget(self) -> None:
         """Start the next setup from nothing, as on a first frame."""
@@ -61,8 +61,8 @@ class Spai(Preconditioner):
         self.age = self.every
 
     def memory(self) -> dict[str, np.ndarray]:
-        """What later setups depend on besides their systems: see precond.remembered."""
-        return {} if self.said is None else network_memory.to_arrays(self.network, self.age, vars(self.said))
+        """What later setups depend on besides their systems: see precond.io.network_memory."""
+        return {} if self.factor is None else network_memory.to_arrays(self.network, self.age, vars(self.factor))
 
     def recall(self, arrays: network_memory.Arrays) -> None:
         """Go on with the memory of another run, from the first setup on."""
@@ -70,36 +70,36 @@ class Spai(Preconditioner):
 
     @torch.no_grad()
     def setup(self, system: PoissonSystem) -> None:
-        """Run the network where it is due and multiply what it says with the present couplings."""
+        """Run the network where it is due and multiply its prediction with the present couplings."""
         if self.shape != system.shape:
             self._allocate(system)
         self.inference_ms = 0.0
-        if self.said is None or self.age >= self.every:
+        if self.factor is None or self.age >= self.every:
             start = now(system.device)
-            self.question(lambda: self._ask(system), system.device, system)
+            self.prediction(lambda: self._predict(system), system.device, system)
             self.inference_ms, self.age = 1000 * (now(system.device) - start), 0
         self.age += 1
         self.algebra(lambda: self._build(system), system.device, system)
 
-    def _ask(self, system: PoissonSystem) -> None:
-        said = self.network(planes([system], torch.float64).to(torch.float32))
-        if self.said is not None and cuda_graph.possible(system.device):
-            torch._foreach_copy_(list(vars(self.said).values()), list(vars(said).values()))
+    def _predict(self, system: PoissonSystem) -> None:
+        factor = self.network(planes([system], torch.float64).to(torch.float32))
+        if self.factor is not None and cuda_graph.possible(system.device):
+            torch._foreach_copy_(list(vars(self.factor).values()), list(vars(factor).values()))
         else:
-            self.said = said
+            self.factor = factor
 
     def _build(self, system: PoissonSystem) -> None:
-        exact, said = planes([system], torch.float64), self.said
-        assert said is not None
+        exact, factor = planes([system], torch.float64), self.factor
+        assert factor is not None
         root = exact.root.view(-1)
-        g = said.diagonal.double().exp()
-        towards = (BASE + said.sides.double()) * exact.couplings / g
+        g = factor.diagonal.double().exp()
+        towards = (BASE + factor.sides.double()) * exact.couplings / g
         back = transposed(towards)
         for k in range(4):
             self.towards[k].copy_(towards[0, k].view(-1))
             self.back[k].copy_(back[0, k].view(-1))
         torch.mul(root, g.view(-1), out=self.scale)
-        eps = EPSILON * said.log_eps.double().exp().view(())
+        eps = EPSILON * factor.log_eps.double().exp().view(())
         torch.mul(eps, root * root, out=self.shift)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
@@ -110,13 +110,21 @@ class Spai(Preconditioner):
         plus_neighbours(t, self.towards, z)
         z.mul_(self.scale).addcmul_(self.shift, flat)
 
+    def compiled(self) -> CompiledForm:
+        """For the loop."""
+        from ..compiled.neighbours import iterate_learned
+
+        towards, back = (tuple(side.numpy() for side in sides) for sides in (self.towards, self.back))
+        data = (self.scale.numpy(), self.shift.numpy(), towards, back, self.y.buffer.numpy(), self.t.buffer.numpy())
+        return CompiledForm(iterate_learned, data)
+
     def _allocate(self, system: PoissonSystem) -> None:
         self.shape, device = system.shape, system.device
         self.network.to(device)
         shapes = {"diagonal": (1, 1, *system.shape), "sides": (1, 4, *system.shape), "log_eps": (1, 1, 1, 1)}
         found = network_memory.from_arrays(self.recalled, self.network, shapes, device)
         if found is not None:
-            self.age, self.said = found[0], Factor(**found[1])
+            self.age, self.factor = found[0], Factor(**found[1])
         self.y, self.t = Halo(*system.shape, device), Halo(*system.shape, device)
         self.towards, self.back = ([torch.zeros_like(self.y.centre) for _ in range(4)] for _ in range(2))
         self.scale, self.shift = torch.zeros_like(self.y.centre), torch.zeros_like(self.y.centre)

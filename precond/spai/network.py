@@ -29,7 +29,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Factor:
-    """What the network says of G, (B, ...) as the planes; M^ = G G^T + eps I in scaled variables.
+    """The prediction for G, (B, ...) as the planes; M^ = G G^T + eps I in scaled variables.
 
     diagonal: (B, 1, ny, nx) log g_ii;  sides: (B, 4, ny, nx) delta with g_ij = (2 + delta) c_ij across side (i, j);
     log_eps: (B, 1, 1, 1). With all of them 0, A^ M^ = lambda (3 - 2 lambda)^2 + eps lambda = 1 - T_3(1 - lambda) + eps
@@ -81,11 +81,11 @@ class Network(nn.Module):
     def forward(self, planes: Planes) -> Factor:
         """Nothing here depends on the scale of A."""
         alive = planes.alive.to(planes.couplings.dtype)
-        told = torch.cat((alive, planes.leak, planes.couplings.sum(1, keepdim=True)), 1)
+        features = torch.cat((alive, planes.leak, planes.couplings.sum(1, keepdim=True)), 1)
         ratios = (planes.ratios / math.log(10)).clamp(-BOUND, BOUND)
         edges = [torch.stack((planes.couplings[:, k], ratios[:, k]), 1) for k in range(4)]
-        open_ = [(planes.couplings[:, k : k + 1] > 0).to(told.dtype) for k in range(4)]
-        h = relu(self.embed(told))
+        open_ = [(planes.couplings[:, k : k + 1] > 0).to(features.dtype) for k in range(4)]
+        h = relu(self.embed(features))
         for messages, joined in zip(self.layers, self.joined):
             heard = torch.stack([m * o for m, o in zip(messages(h, edges), open_)]).sum(0)
             h = h + joined(heard)

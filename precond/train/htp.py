@@ -257,7 +257,7 @@ class HtpRecipe:
         return scores
 
     def data(self, config: Preset) -> dict[str, Any]:
-        """What the card says of the frames."""
+        """Frames and seeds, for the card."""
         return {
             "frames": "all kinds of precond.problems, turned and mirrored, 15% with solids, 15% with an open top",
             "shapes": [list(shape) for shape in SHAPES],

@@ -156,7 +156,7 @@ class NpoRecipe:
         return scores
 
     def data(self, config: Preset) -> dict[str, Any]:
-        """What the card says of the frames."""
+        """Frames and seeds, for the card."""
         return {
             "frames": "all kinds of precond.problems, 15% with solids, 15% with an open top; 15% the canonical box",
             "shapes": [list(shape) for shape in SHAPES],

@@ -157,7 +157,7 @@ class SpaiRecipe:
         return scores
 
     def data(self, config: Preset) -> dict[str, Any]:
-        """What the card says of the frames."""
+        """Frames and seeds, for the card."""
         return {
             "frames": "all kinds of precond.problems, 15% with solids, 15% with an open top; b ~ N(0, A)",
             "shapes": [list(shape) for shape in SHAPES] if config.cells is None else [config.cells],

@@ -12,7 +12,7 @@ from scipy import ndimage
 from sim.grid import Grid
 from sim.scenes.scene import Opening, Scene
 
-SHUT = "an inlet is shut: what surrounds it has no way out"
+INLET_CLOSED = "Inlet closed: its region has no outlet"
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Boundary:
             width = sum(where.sum() for o, _, _, where in here if not o.phase)
             is_open = self.scene.open_top and bool((regions[-1] == region).any())
             if brought and not width and not is_open:
-                self.notices = (SHUT,)
+                self.notices = (INLET_CLOSED,)
                 continue
             for o, faces, sign, where in here:
                 faces[where] = sign * (o.speed if o.phase else -brought / width)

@@ -12,7 +12,7 @@ import taichi as ti
 
 from sim.kernels.plic import TINY, Array3, Mask2, block_of, clamp, normal, offset
 
-ABSENT = 1e30  # curvature of a cell that holds no interface, or one of which nothing can be said
+ABSENT = 1e30  # curvature of a cell that holds no interface, or one whose curvature is unknown
 PURE = 1e-6  # fractions closer than this to 0 or 1 end a column; wisps left by the transport are not interfaces
 REACH = 5  # cells that a column may extend each way; slope 1, half a cell of bend and two mixed cells need 4
 RIPPLE = 0.01  # rise of the fraction along a column, beyond which the interface is folded and has no height

@@ -211,7 +211,7 @@ REFUSED = [
     (["--paper", "--rtol", "1e-6"], "tolerance of --paper"),
     (["--suite", "nonesuch"], "unknown"),
     (["--systems", "nonesuch"], "folder"),
-    (["--weights", "nonesuch.safetensors", "--methods", "jacobi"], "of no use"),
+    (["--weights", "nonesuch.safetensors", "--methods", "jacobi"], "has no effect"),
     (["--json", "nonesuch/x.json"], "does not exist"),
     (["--device", "tpu"], "unknown"),
     (["--in-loop", "no-such-scene"], "could not be recorded"),

@@ -51,7 +51,7 @@ def test_the_advice_is_the_least_total_without_a_failure_also_when_it_is_not_our
             ("npo", 1.0, int(kind == "spray" and contrast == 100)),
         )
     ]
-    said = generalisation.said(rows)
+    said = generalisation.recommendations(rows)
     assert "blobs, 1,024 cells: pick npo; 2.00x less time than amg-rs; htp takes 5.00x" in said
     assert "spray, 1,024 cells: pick amg-rs; 1.50x less time than jacobi; htp takes 2.50x; failed: npo" in said
     assert "npo failed in 1 of 4 entries (INDEFINITE): spray 100:1 (1,024)" in said

@@ -1,20 +1,14 @@
 """Laws of the benchmark's pictures: every method named, failures marked, colours fixed, files that repeat."""
 
-import colorsys
 import json
-import math
 import xml.etree.ElementTree as ElementTree
-from itertools import pairwise
 
 import pytest
 from PIL import Image
 
-import precond
 from precond.bench.__main__ import main
-from precond.bench.external_solvers import OUTSIDE
 from precond.bench.plots import draw
-from precond.figures.method_style import METHODS, SPARE, on_paper
-from precond.figures.sheet import spread
+from precond.figures.method_style import METHODS
 
 PICTURES = ("convergence", "time-against-size", "stages", "iterations-against-size")
 
@@ -117,32 +111,6 @@ def test_published_values_are_said_to_be_published(tmp_path):
         assert any("published" in text for text in texts(tmp_path / f"{name}.svg")), name
 
 
-def test_colours_are_distinct_and_stable():
-    assert {*precond.registry.BUILT_IN, *OUTSIDE} <= set(METHODS)
-    for ground in (0, 1):
-        colours = [(style.dark, style.light)[ground] for style in METHODS.values()] + [pair[ground] for pair in SPARE]
-        channels = [[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in colours]
-        assert min(math.dist(a, b) for k, a in enumerate(channels) for b in channels[:k]) > 30  # of 441
-    assert on_paper(["mine", "jacobi"])["jacobi"] == on_paper(["jacobi", "other", "mine"])["jacobi"]
-    assert len(set(on_paper([f"mine-{k}" for k in range(5)]).values())) == 5
-    assert on_paper([f"mine-{k}" for k in range(6)])["mine-5"][0] == SPARE[0][1]
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_method_has_one_hue_on_every_ground(method):
-    """And stands out from both: contrast of luminance 2.5:1 or more (WCAG 2.2)."""
-    style = METHODS[method]
-    shades = [[int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)] for colour in (style.dark, style.light)]
-    hues = [colorsys.rgb_to_hsv(*shade) for shade in shades]
-    if min(hue[1] for hue in hues) > 0.2:  # not a grey
-        apart = abs(hues[0][0] - hues[1][0])
-        assert min(apart, 1 - apart) < 0.09, "30 degrees"
-    linear = [[c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shade] for shade in shades]
-    on_dark, on_light = (0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear)
-    assert (on_dark + 0.05) / 0.06 > 2.5
-    assert 1.05 / (on_light + 0.05) > 2.5
-
-
 @pytest.mark.parametrize(
     "unusual",
     [
@@ -184,18 +152,6 @@ def test_no_rows_are_refused_in_a_sentence(tmp_path):
 def test_pictures_repeat_byte_for_byte(tmp_path):
     for one, two in zip(draw(results(), tmp_path / "a"), draw(results(), tmp_path / "b")):
         assert one.read_bytes() == two.read_bytes(), one.name
-
-
-def test_labels_keep_their_distance_and_move_no_further_than_needed():
-    assert spread([0.5], 0.1, 0, 1) == [0.5]
-    assert spread([0.2, 0.8], 0.1, 0, 1) == [0.2, 0.8]
-    middle = (0.52 + 0.5 + 0.5) / 3
-    assert spread([0.52, 0.5, 0.5], 0.1, 0, 1) == pytest.approx([middle + 0.1, middle - 0.1, middle])
-    places = spread([0.99, 0.98, 0.01, 0.97], 0.1, 0, 1)
-    assert max(places) <= 1 + 1e-12
-    ordered = sorted(places)
-    assert all(b - a >= 0.1 - 1e-12 for a, b in pairwise(ordered))
-    assert ordered[0] == 0.01
 
 
 def test_results_are_drawn_again_without_measuring(tmp_path, capsys):

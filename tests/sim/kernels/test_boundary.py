@@ -6,7 +6,7 @@ import torch
 
 from sim import Controls, Simulation, Stroke
 from sim.grid import Grid
-from sim.kernels.boundary import SHUT, Body, Boundary, body_at, can_shift, exchanged
+from sim.kernels.boundary import INLET_CLOSED, Body, Boundary, body_at, can_shift, exchanged
 from sim.scenes.reader import SceneError, parse
 from tests.scenes import pressure_solver
 
@@ -72,7 +72,7 @@ def test_an_inlet_without_a_way_out_is_refused_or_shut() -> None:
     simulation = basin(INLET + OUTLET)
     wall = Stroke("solid", 0.6, -0.1, 0.6, 1.1, 0.05)
     frame = simulation.step(1e-3, Controls(densities=(1000.0, 10.0), strokes=(wall,)))
-    assert SHUT in frame.stats.notices
+    assert INLET_CLOSED in frame.stats.notices
     frame = simulation.step(1 / 60)
     assert frame.u[18, 0] == 0.0
     assert frame.stats.divergence_max < 1e-6
