@@ -43,6 +43,7 @@ FLOORS = {
         bench  train
         __init__
         solver
+        engine
         pcg  registry
         torch_loop  compiled
         classical  htp  htp_paper  spai  npo
