@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -42,6 +43,7 @@ class Entry:
 
     stand_in: who takes its place, and says so, when only the weights that come with the program are missing.
     only_flexible: M is nonlinear, so that plain conjugate gradients would stagnate and the solver refuses them.
+    compiled: "module.Class" of the method's kernels in precond/compiled; "": `factory` serves both engines.
     """
 
     factory: Callable[..., Any]
@@ -49,23 +51,37 @@ class Entry:
     why_unavailable: Callable[[], str | None] = _always
     stand_in: str | None = None
     only_flexible: bool = False
+    compiled: str = ""
+
+    def compiled_factory(self) -> Callable[..., Any]:
+        """The factory for the compiled engine."""
+        if not self.compiled:
+            return self.factory
+        module, _, name = self.compiled.rpartition(".")
+        return getattr(import_module(f"{__package__}.compiled.{module}"), name)
 
 
 BUILT_IN = {
-    "none": Entry(Identity),
-    "jacobi": Entry(Jacobi),
-    "dilu": Entry(Dilu),
-    "multigrid": Entry(Multigrid),
+    "none": Entry(Identity, compiled="pointwise.Identity"),
+    "jacobi": Entry(Jacobi, compiled="pointwise.Jacobi"),
+    "dilu": Entry(Dilu, compiled="dilu.Dilu"),
+    "multigrid": Entry(Multigrid, compiled="multigrid.Multigrid"),
     "htp-paper": Entry(htp_paper.HtpPaper, takes_weights=True, why_unavailable=htp_paper.why_unavailable),
-    "htp": Entry(htp.Htp, takes_weights=True, why_unavailable=htp.why_unavailable, stand_in="hierarchy"),
+    "htp": Entry(
+        htp.Htp,
+        takes_weights=True,
+        why_unavailable=htp.why_unavailable,
+        stand_in="hierarchy",
+        compiled="hierarchy.Htp",
+    ),
     "spai": Entry(spai.Spai, takes_weights=True, why_unavailable=spai.why_unavailable),
-    "spai-static": Entry(SpaiStatic),
+    "spai-static": Entry(SpaiStatic, compiled="neighbours.SpaiStatic"),
     "npo": Entry(npo.Npo, takes_weights=True, why_unavailable=npo.why_unavailable, only_flexible=True),
-    "hierarchy": Entry(Hierarchy),
-    "polynomials": Entry(Polynomials),
+    "hierarchy": Entry(Hierarchy, compiled="hierarchy.Hierarchy"),
+    "polynomials": Entry(Polynomials, compiled="hierarchy.Polynomials"),
     "dct": Entry(Dct),
-    "dilu-natural": Entry(DiluNatural, why_unavailable=_needs_scipy),
-    "ic0": Entry(Ic0, why_unavailable=_needs_scipy),
+    "dilu-natural": Entry(DiluNatural, why_unavailable=_needs_scipy, compiled="dilu.DiluNatural"),
+    "ic0": Entry(Ic0, why_unavailable=_needs_scipy, compiled="dilu.Ic0"),
     "amg-rs": Entry(amg.RugeStuben, why_unavailable=amg.why_unavailable),
     "amg-sa": Entry(amg.SmoothedAggregation, why_unavailable=amg.why_unavailable),
     "direct": Entry(Direct, why_unavailable=_needs_scipy),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from . import engine as engines
 from . import registry
 from .device import cuda_graph
 from .device.timer import StageTimer
@@ -18,7 +19,6 @@ from .status import Status
 from .support import argument_checks
 from .support.threads import limited_threads
 from .system import PoissonSystem
-from .torch_loop import TorchLoop
 
 ZERO = 1e-14  # a projected right-hand side below this fraction of b is rounding of a b that balances nothing
 UPDATES = ("auto", "plain", "flexible")
@@ -62,6 +62,7 @@ class Solver:
         weights: str | None = None,
         *,
         update: str = "auto",
+        engine: str = "auto",
     ):
         """Prepare for systems like this one; no work is done yet beyond allocation.
 
@@ -72,6 +73,7 @@ class Solver:
         update: "plain" or "flexible" conjugate gradients (for an M that is not one fixed linear map; costs one vector
         and one dot product), "auto": flexible where the preconditioner asks for it by its attribute `flexible`. "plain"
         is refused where a method could only stagnate with it.
+        engine: "compiled" (Numba kernels, CPU only), "torch", or "auto": compiled where that is possible.
         Raises ValueError for unknown or unavailable names, devices and superfluous weights, TypeError for wrong types.
         """
         if not isinstance(system, PoissonSystem):
@@ -95,6 +97,8 @@ class Solver:
                 raise ValueError(f"update is 'plain' but {method!r} is not linear; pass 'auto' or 'flexible'.")
         self.fallback = tuple(dict.fromkeys(method for method in fallback if method != name))
         self.device = argument_checks.device(device)
+        self.engine, slow = engines.chosen(argument_checks.choice(engine, "engine", engines.ENGINES), self.device)
+        self.notice = "; ".join(filter(None, (self.notice, slow)))
         self._system = system
         self._allocate(system)
 
@@ -225,7 +229,7 @@ class Solver:
 
     def _allocate(self, system: PoissonSystem) -> None:
         self._local = PoissonSystem.empty(*system.shape, device=self.device)
-        self._pcg = PCG(TorchLoop(*system.shape, self.device))
+        self._pcg = PCG(engines.loop(self.engine, *system.shape, self.device))
         self._methods: dict[str, Preconditioner] = {}
         self._setups: dict[str, cuda_graph.GraphCache] = {}
 
@@ -234,13 +238,16 @@ class Solver:
         if system.shape != self._local.shape:
             self._allocate(system)
         self._system = system
+        if self.engine == "compiled" and system.device == self.device:
+            return system
         self._local.copy_from(system)
         return self._local
 
     def _method(self, name: str) -> Preconditioner:
         if name not in self._methods:
             entry = registry.entry(name)
-            made = entry.factory(weights=self.weights) if entry.takes_weights else entry.factory()
+            factory = entry.compiled_factory() if self.engine == "compiled" else entry.factory
+            made = factory(weights=self.weights) if entry.takes_weights else factory()
             self._methods[name], self._setups[name] = registry.checked(name, made), cuda_graph.GraphCache()
         return self._methods[name]
 

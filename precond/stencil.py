@@ -54,6 +54,11 @@ class Stencil:
         out.addcmul_(self.west, x.west).addcmul_(self.east, x.east)
         out.addcmul_(self.south, x.south).addcmul_(self.north, x.north)
 
+    def with_neighbours(self, b: torch.Tensor, x: Halo, out: torch.Tensor) -> None:
+        """out = b + the coupled neighbours' x: what the diagonal times x must be equal to."""
+        torch.addcmul(b, self.west, x.west, out=out)
+        out.addcmul_(self.east, x.east).addcmul_(self.south, x.south).addcmul_(self.north, x.north)
+
 
 def inverse(d: torch.Tensor, out: torch.Tensor) -> None:
     """out = 1 / d where d > 0, else 0: solids and isolated cells take no part."""

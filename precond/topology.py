@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 # Up to this many closed regions the projector is a dense (regions x cells) product, deterministic on every device
@@ -48,6 +49,7 @@ class Projector:
             keep = keep & ~(topology.closed & (sizes == 1))[labels]
         rows = torch.nonzero(topology.closed & (sizes > 1)).reshape(-1)
         self.labels, self.regions = labels, rows.numel()
+        self._inside, self._means = (keep, rows), sizes
         self.masked = not bool(keep.all())
         self.hidden = ~keep
         self.whole = self.regions == 1 and int(sizes[rows[0]]) == labels.numel()
@@ -59,6 +61,15 @@ class Projector:
         else:
             self.weight = torch.where(topology.closed, 1 / sizes.to(torch.float64), 0.0)
             self.sums = self.weight.clone()
+
+    def by_region(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) int32: the row of weights that belongs to a cell, -1 in open regions and solids; (rows,) 1 / cells."""
+        keep, rows = self._inside
+        number = torch.full((self._means.numel(),), -1, dtype=torch.int32, device=rows.device)
+        number[rows] = torch.arange(rows.numel(), dtype=torch.int32, device=rows.device)
+        region = torch.where(keep, number[self.labels], -1) if number.numel() else torch.full_like(self.labels, -1)
+        weight = 1 / self._means[rows].double()
+        return region.to(torch.int32).numpy(force=True), weight.numpy(force=True)
 
     def __call__(self, v: torch.Tensor) -> torch.Tensor:
         """Project the flat float64 vector v (N,) in place; no host synchronisation."""

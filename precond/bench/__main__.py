@@ -28,7 +28,7 @@ WITHOUT_CURVES = ("generalisation",)  # a map of a thousand solves, nobody looks
 
 
 def work(given: Sequence[str]) -> int:
-    """`main` without its errors."""
+    """What `main` does; errors are raised as Refusal."""
     chosen = options(given)
     if chosen.measured is not None:
         save(chosen, read(chosen.measured))
@@ -95,7 +95,7 @@ Runs = dict[str, list[runner.Run]]
 
 
 def groups(chosen: Options, suite: str | None = None) -> list[tuple[runner.Group, Callable[[], Runs]]]:
-    """What becomes a block of the table, each with the function that measures it; frames are made when it runs."""
+    """The blocks of the table, each with the function that measures it; frames are generated when it runs."""
     device, frames = chosen.device, chosen.frames
 
     def run(group: runner.Group) -> Runs:
@@ -137,7 +137,7 @@ def groups(chosen: Options, suite: str | None = None) -> list[tuple[runner.Group
 
 
 def show(results: dict[str, Any]) -> None:
-    """Prints the table and what should be read beside it."""
+    """Prints the table and its notes."""
     progress("")
     about = results["machine"]
     print(f"{about['device_name']} ({about['device']}), torch {about['torch']}, commit {results['commit']}")
@@ -169,7 +169,7 @@ def save(chosen: Options, results: dict[str, Any]) -> None:
 
 
 def trust(chosen: Options) -> int:
-    """The suite of random systems; its exit code is 1 if any promise was broken."""
+    """Runs the suite of random systems; the exit code is 1 if a solve claimed something false."""
     from .trust import campaign
 
     outcome = campaign(chosen.frames or 2000, chosen.seed, progress=lambda k: progress(f"system {k}"))

@@ -1,4 +1,4 @@
-"""`--suite canonical`: -Laplace on 32x32 points with p = 0 all around, beside what arXiv 2502.01337 printed.
+"""`--suite canonical`: -Laplace on 32x32 points with p = 0 all around, beside what arXiv 2502.01337 reports.
 
 A has 4 on the diagonal and -1 for each neighbour; right-hand sides are Gaussian random fields, covariance
 (-Laplace + tau^2)^-alpha with alpha = 2, tau = 3; tolerance 1e-10 on ||b - A x|| / ||b||, cap 2000. A PoissonSystem has
@@ -65,7 +65,7 @@ class GroundedStencil(Stencil):
         self.ground = system.ground.reshape(-1)
 
     def load(self, beta_x: torch.Tensor, beta_y: torch.Tensor) -> None:
-        """Faces first, then the way out at all four sides."""
+        """Face coefficients, then the Dirichlet part of the diagonal at all four sides."""
         super().load(beta_x, beta_y)
         self.diagonal.add_(self.ground)
 
@@ -174,5 +174,5 @@ def _solved(M: Preconditioner, group: Group, rtol: float, cap: int, flexible: bo
 
 
 def _nothing(v: torch.Tensor) -> torch.Tensor:
-    """The system is not singular, so that there is nothing to project away."""
+    """Identity in place of the projection: the system is not singular."""
     return v

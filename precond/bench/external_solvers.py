@@ -1,4 +1,4 @@
-"""Solvers that users have already, called as their documentation says: what ours are measured against.
+"""External solvers (SciPy, pyamg), called as their documentation says: the baseline.
 
 scipy-jacobi   scipy.sparse.linalg.cg on the CSR matrix with a diagonal preconditioner
 scipy-amg-rs   scipy.sparse.linalg.cg with one V-cycle of pyamg.ruge_stuben_solver, hierarchy built for every system
@@ -39,7 +39,7 @@ class Outside:
     def solve(
         self, system: PoissonSystem, b: torch.Tensor, rtol: float, max_iterations: int, x0: torch.Tensor | None
     ) -> Solution:
-        """The solution with SciPy's own idea of convergence, its true residual recomputed."""
+        """Solve with SciPy's own stopping test; the true residual is recomputed."""
         from scipy.sparse.linalg import cg
 
         host = Host()

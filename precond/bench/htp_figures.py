@@ -1,4 +1,4 @@
-"""`python -m precond.htp.explain`: draws the pictures of this folder's README, each as PNG and SVG."""
+"""`python -m precond.htp.explain`: draws the pictures of precond/htp/README.md, each as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def work(given: Sequence[str]) -> int:
-    """`main` without its errors."""
+    """What `main` does; errors are raised as Refusal."""
     out, weights = options(given)
     about = {"commit": commit(), "command": shlex.join(["python", "-m", "precond.htp.explain", *given])}
     for path in draw(out, about, weights):
@@ -110,7 +110,7 @@ def available(weights: str | None) -> list[str]:
 
 
 def solver_of(name: str, system: PoissonSystem, weights: str | None) -> Solver:
-    """Nothing steps in for a method that fails."""
+    """A solver of that name without fallback."""
     return Solver(name, system, device="cpu", fallback=(), weights=weights if name == "htp" else None)
 
 

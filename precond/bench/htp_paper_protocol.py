@@ -46,7 +46,7 @@ PUBLISHED_STD = {"jacobi": (83, 112, 476, 261, 1137)}
 
 
 def published(method: str, cells: int) -> dict[str, float]:
-    """What the paper says of that method at that size, as entries of a row; empty where it says nothing."""
+    """The published numbers of that method at that size, as entries of a row; empty where there are none."""
     if method not in PUBLISHED or cells not in SIZES:
         return {}
     k = SIZES.index(cells)
@@ -98,7 +98,7 @@ class RecursivePCG(PCG):
         should_stop: Callable[[], bool] | None = None,
         flexible: bool = False,
     ) -> Outcome:
-        """Iterate from zero until ||r|| <= tolerance ||b||; the residual said is the true one."""
+        """Iterate from zero until ||r|| <= tolerance ||b||; the residual returned is the true one."""
         loop, history = self.loop, list[float]()
         loop.begin(M, project, b, flexible)
         loop.guess(None)

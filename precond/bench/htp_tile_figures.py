@@ -55,7 +55,7 @@ def partition(about: Mapping[str, Any]) -> Sheet:
 
 
 def _line(sheet: Sheet, x: float, y: float, weight: float) -> None:
-    """A short line at inches, as in the picture."""
+    """A short line at (x, y) inches, for the list of levels."""
     from matplotlib.lines import Line2D
 
     size = sheet.figure.get_size_inches()
@@ -137,7 +137,7 @@ def _with_ring(inside: np.ndarray, ring: np.ndarray) -> np.ndarray:
 
 
 def _square(sheet: Sheet, x: float, y: float, side: float) -> Any:
-    """An axis without any furniture, at inches."""
+    """Square axes without ticks and frame, at (x, y) inches."""
     wide, high = sheet.figure.get_size_inches()
     ax = sheet.figure.add_axes((x / wide, y / high, side / wide, side / high))
     ax.set_axis_off()

@@ -102,7 +102,7 @@ def run_methods(
     weights: str | None = None,
     each: Callable[[str], None] = lambda method: None,
 ) -> dict[str, list[Run]]:
-    """Every method on every case, the methods taking turns so that a machine's bad minute hits all of them.
+    """Every method on every case, the methods taking turns so that a slow minute of the machine affects all of them.
 
     Cold groups warm up on their first case, untimed; in warm groups the first case is the warm-up (see `timed`).
     each(method) is called before every solve, for a progress display.

@@ -86,7 +86,7 @@ class Report:
         return reliable and not self.violations
 
     def __str__(self) -> str:
-        """A table by method, then every violation with the seed that brings it back."""
+        """A table by method, then every violation with the seed that reproduces it."""
         lines = [
             f"{self.count} random systems, seeds {self.seed} to {self.seed + self.count - 1}, {self.seconds:.0f} s"
         ]
@@ -148,7 +148,7 @@ def campaign(
 
 
 def failure(seed: int, method: str, case: Case, truth: Truth, solution: Solution) -> Failure:
-    """What to keep of a solve that did not converge."""
+    """The record of a solve that did not converge."""
     x = solution.x.numpy()
     residual, rounding = truth.residual(x) / case.rtol, truth.rounding(x) / case.rtol
     return Failure(seed, method, solution.status.name, residual, rounding, case.cut_short, case.description)

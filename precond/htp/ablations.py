@@ -1,4 +1,4 @@
-"""What each choice in the design is worth: the same method with one thing changed, as preconditioners of their own.
+"""Ablations: the same method with one thing changed, as preconditioners of their own.
 
 `python -m precond.bench --suite ablations` registers and runs them. Variants that need weights of their own are there
 once `python -m precond.train htp --preset NAME` has been run for the presets short, no-highways, cosine and sai.
@@ -20,7 +20,7 @@ from .method import Htp
 
 
 class Additive(Hierarchy):
-    """Tiles and coarse correction side by side instead of one after the other: M = B + V M_c V^T."""
+    """The additive form, tiles and coarse correction side by side: M = B + V M_c V^T."""
 
     capturable = False  # prolongation and restriction are allocated anew in every setup
 

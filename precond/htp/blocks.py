@@ -130,7 +130,7 @@ class Coarse:
 
 
 def coarse_from_tiles(V: torch.Tensor, energy: torch.Tensor, c: Cells, layout: Layout) -> tuple[Coarse, torch.Tensor]:
-    """Galerkin products with the tiles' bases V (T, r, 64), and lift (T, 4 r, 32): see cycle.Level.
+    """Galerkin products with the tiles' bases V (T, r, 64), and coupling_to_residual (T, 4 r, 32).
 
     energy: (T, r, r) of the functions, each tile alone.
     """
@@ -177,7 +177,7 @@ def picked(blocks: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
 def coarsen(
     level: Coarse, groups: Groups, V: torch.Tensor, block: torch.Tensor, off: torch.Tensor
 ) -> tuple[Coarse, torch.Tensor]:
-    """Galerkin products with the groups' bases V (G, r', m r), and lift (G, 4 r', m r): see cycle.Level.
+    """Galerkin products with the groups' bases V (G, r', m r), and coupling_to_residual (G, 4 r', m r).
 
     block: the groups' diagonal blocks;  off: as from `outward`.
     """

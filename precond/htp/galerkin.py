@@ -17,7 +17,7 @@ STEPS = ((0, -1), (0, 1), (-1, 0), (1, 0))  # (row, column) to the neighbour on 
 
 
 class Constants:
-    """What depends on the grid's shape only."""
+    """Index tables and polynomials that depend on the grid's shape only."""
 
     def __init__(self, layout: Layout, functions: int, device: torch.device):
         self.layout, self.functions = layout, functions

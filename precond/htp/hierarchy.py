@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ..device import cuda_graph
@@ -79,6 +80,13 @@ class Hierarchy(Preconditioner):
         z = self.cycle(self.scaled).view(-1) * self.scale
         torch.take(z, self.place, out=self.natural)
         out.view(-1).copy_(self.natural)
+
+    def functions_of(self, tile: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Of a tile in the last setup: d^1/2 (64,), up to a factor, and its functions (8, 64) in scaled variables."""
+        if self.cache.tiles is None:
+            return None
+        root, functions = self.cells.root[tile], self.cache.tiles.functions[tile]
+        return root.double().cpu().numpy(), functions.double().cpu().numpy()
 
     def _allocate(self, system: PoissonSystem) -> galerkin.Constants:
         layout = Layout(*system.shape, self.functions, COARSEST, system.device)

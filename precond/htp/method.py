@@ -1,4 +1,4 @@
-"""`htp`: the hierarchy with functions proposed by a transformer. Algebra fresh every frame, network now and then."""
+"""`htp`: the hierarchy with functions proposed by a transformer, which runs every EVERY solves."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Htp(Hierarchy):
         self.age = self.every
 
     def memory(self) -> dict[str, np.ndarray]:
-        """What later setups depend on besides their systems: see precond.remembered."""
+        """What later setups depend on besides their systems: see precond.io.network_memory."""
         if not self.proposed:
             return {}
         proposed = {f"proposed{k}": tensor for k, tensor in enumerate(self.proposed)}
@@ -86,7 +86,7 @@ class Htp(Hierarchy):
         self.recalled = arrays
 
     def observe(self, iterations: int) -> None:
-        """Told after every solve how many iterations it took."""
+        """Record the iterations of a solve; the solver calls this after every one."""
         self.counts.append(iterations)
 
     def _prepare(self, system: PoissonSystem, constants: galerkin.Constants) -> None:

@@ -25,7 +25,7 @@ SMALLEST_ROOT = 1e-4  # contrasts of 10^8 and more look alike
 
 @dataclass(frozen=True)
 class Config:
-    """What the shapes of the weights follow from."""
+    """Sizes of the network; the shapes of the weights follow from them."""
 
     width: int = 32  # d
     heads: int = 4
@@ -39,7 +39,7 @@ class Config:
 
 
 class Places:
-    """Index tables of one layout: where patches lie, and who is across which rim."""
+    """Index tables of one layout: where patches lie, and which are across which rim."""
 
     def __init__(self, layout: Layout, device: torch.device):
         T = layout.count
@@ -115,7 +115,7 @@ class Block(nn.Module):
         self.first, self.second = nn.Linear(d, 2 * d), nn.Linear(2 * d, d)
 
     def forward(self, x: torch.Tensor, context: torch.Tensor, bias: torch.Tensor, places: Places) -> torch.Tensor:
-        """x: (T, n, d) asks;  context: (T, 32, d) answers;  bias: (T, n, 32)."""
+        """x: (T, n, d) queries;  context: (T, 32, d) keys and values;  bias: (T, n, 32)."""
         T, n, d = x.shape
         h = self.heads
         x0, y = self.before(x), self.before(context)
@@ -139,7 +139,7 @@ def highways(tile: torch.Tensor, places: Places) -> torch.Tensor:
 
 
 class Network(nn.Module):
-    """Corrections in place of nothing: with its last layers at 0, as it is made, the functions are polynomials."""
+    """Corrections of the polynomials. The last layers begin at 0, so an untrained network leaves polynomials."""
 
     def __init__(self, config: Config):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What can be seen of a hierarchy: where its blocks meet, and a tile's functions as pressures."""
+"""Inspection of a hierarchy, for pictures: where its blocks meet, and a tile's functions as pressures."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ def tile_at(ny: int, nx: int, row: int, column: int) -> Tile:
 
 def with_functions(tile: Tile, M: object) -> Tile:
     """The tile with the functions that it has in M's last setup; without any if M is no hierarchy that was set up."""
-    if not isinstance(M, Hierarchy) or M.constants is None or M.cache.tiles is None:
+    if not isinstance(M, Hierarchy) or M.constants is None:
         return tile
     layout = M.constants.layout
     below = layout.tiles[0] * SIDE - layout.grid[0]
     k = int(layout.tile_grid[(tile.row + below) // SIDE, tile.column // SIDE])
-    root = M.cells.root[k].double().cpu().numpy()
-    scaled = M.cache.tiles.functions[k].double().cpu().numpy()
+    found = M.functions_of(k)
+    if found is None:
+        return tile
+    root, scaled = found
     p = np.where(root > 0, scaled / np.where(root > 0, root, 1.0), np.nan)
     largest = np.nanmax(np.abs(p), axis=1, keepdims=True) if (root > 0).any() else 1.0
     return Tile(tile.row, tile.column, (p / np.maximum(largest, 1e-30)).reshape(-1, SIDE, SIDE))

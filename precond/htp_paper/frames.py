@@ -1,4 +1,4 @@
-"""Pressure systems as the network sees them: in leaf order, scaled, several at a time."""
+"""Pressure systems as inputs of the network: in leaf order, scaled, in batches."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ QUIET = 0.1  # of the usual size of last layers: M begins close to Jacobi, where
 
 @dataclass(frozen=True)
 class Config:
-    """The published one: 128 wide, 3 layers, 8 heads, 2.6 million parameters."""
+    """Sizes of the network; by default the published ones: 128 wide, 3 layers, 8 heads, 2.6 million parameters."""
 
     width: int = 128
     layers: int = 3
@@ -166,7 +166,7 @@ class FeedForward(nn.Module):
 
 
 class Pairs(nn.Module):
-    """What tokens say about pairs: W(x_i)_j + <q_i, k_j> g(e_ij) + h(e_ij), (B, T, n, n)."""
+    """Predictions for pairs of tokens: W(x_i)_j + <q_i, k_j> g(e_ij) + h(e_ij), (B, T, n, n)."""
 
     def __init__(self, d: int, n: int):
         super().__init__()

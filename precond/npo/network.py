@@ -43,7 +43,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Operator:
-    """What a setup leaves: M^ f = a function of these and of f alone.
+    """The result of a setup: M^ f is a function of these and of f alone.
 
     prolongation: (B, N, T c) functions of the tokens in scaled variables, each of norm 1;
     inverse: (B, T c, T c) of A between them, or nothing;  bias: (layers, B, heads, T, T) logits of the coefficients.
@@ -157,7 +157,7 @@ class Transfer(nn.Module):
 
 
 class Coarse(nn.Module):
-    """Self-attention among tokens: whom a token hears depends on the coefficients and on what the tokens carry."""
+    """Self-attention among tokens; its logits come from the coefficients and from the tokens' values."""
 
     def __init__(self, config: Config):
         super().__init__()

@@ -21,7 +21,7 @@ MOST_SIDE, MOST_LOG = 10.0, 3.0  # |delta| and logarithms stay below: no weights
 
 @dataclass(frozen=True)
 class Config:
-    """Numbers that a cell carries, and how often it hears from its neighbours."""
+    """Width of the embeddings, and number of message-passing layers."""
 
     width: int = 12
     layers: int = 2

@@ -32,7 +32,7 @@ from .recipe import METHODS, Recipe, load_recipe
 
 @dataclass(frozen=True)
 class Options:
-    """What is trained, where its files go, and whether a run goes on."""
+    """Checked command line: what is trained, where its files go, whether a run is resumed."""
 
     run: Run
     preset: str
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def work(chosen: Options, ranks: Ranks, given: Sequence[str]) -> int:
-    """Trains, then evaluates the best weights on frames kept for this and writes them with their card."""
+    """Trains, then evaluates the best weights on the test frames and writes them with their card."""
     run = chosen.run
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
@@ -136,7 +136,7 @@ def options(argv: Sequence[str], ranks: Ranks) -> Options:
 
 
 def recipe_of(method: str) -> Recipe:
-    """The method's side of the loop. Raises Refusal."""
+    """The recipe of a method. Raises Refusal."""
     if method not in METHODS:
         raise Refusal(f"METHOD {method!r} is unknown: choose from {', '.join(METHODS)}")
     try:

@@ -50,7 +50,7 @@ class Grids:
         self.made: dict[tuple[int, int], tuple[galerkin.Constants, Places]] = {}
 
     def of(self, shape: tuple[int, int]) -> tuple[galerkin.Constants, Places]:
-        """Those of a grid."""
+        """Constants and places of a grid."""
         if shape not in self.made:
             layout = Layout(*shape, self.functions, COARSEST, self.device)
             constants = galerkin.Constants(layout, self.functions, self.device)
@@ -94,7 +94,7 @@ def pool() -> list[PoissonSystem]:
 
 
 def prepared(system: PoissonSystem, grids: Grids) -> Frame:
-    """The system with everything that no network has a part in."""
+    """The system with everything that does not depend on the network."""
     constants, places = grids.of(system.shape)
     cells = blocks.cells(system, constants.layout)
     return Frame(cells, galerkin.inverse_by_halves(blocks.tile_blocks(cells)), constants, places)
@@ -199,7 +199,7 @@ SHORT = Training(minutes=8, lr=3e-3, evaluate_minutes=2)
 
 
 class HtpRecipe:
-    """The method's side of the training loop."""
+    """How `htp` is trained; see recipe.Recipe."""
 
     presets: ClassVar[dict[str, Preset]] = {
         "default": Preset(),

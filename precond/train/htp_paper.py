@@ -79,7 +79,7 @@ def energy(M: Product, A: Product, Z: torch.Tensor, depth: int = 6) -> torch.Ten
 
 
 class PaperRecipe:
-    """The method's side of the training loop."""
+    """How `htp-paper` is trained; see recipe.Recipe."""
 
     presets = {
         f"cpu-{cells}": Preset(cells, SMALL, SMALL_TRAINING, 4000, 1, 64, energy_after=3000)

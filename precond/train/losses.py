@@ -1,4 +1,4 @@
-"""What a preconditioner is trained for, as functions of M, A and probes."""
+"""Training losses, as functions of M, A and probes."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ SHORT = Training(minutes=3, lr=3e-3, evaluate_minutes=1)
 
 
 class NpoRecipe:
-    """The method's side of the training loop."""
+    """How `npo` is trained; see recipe.Recipe."""
 
     presets: ClassVar[dict[str, Preset]] = {
         "default": Preset(),

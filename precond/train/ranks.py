@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 class Ranks:
-    """This process among those that train together, as torchrun's environment variables tell."""
+    """This process among those that train together, from torchrun's environment variables."""
 
     def __init__(self) -> None:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,4 +1,4 @@
-"""What a method offers so that it can be trained, and which methods do."""
+"""The recipe of a method: what the training loop needs from it, and which methods have one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Training:
 
 
 class Recipe(Protocol):
-    """One method's side of the training loop. `config` is a preset: a frozen dataclass of plain values.
+    """How one method is trained. `config` is a preset: a frozen dataclass of plain values.
 
     presets: by name; the first is the default. Each has the fields `training` (Training) and `model` (a dataclass whose
     values go into the file of weights).

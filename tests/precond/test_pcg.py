@@ -33,7 +33,8 @@ class Alternating(Multigrid):
         if self.calls % 2:
             super().apply(r, out)
         else:
-            torch.mul(self.levels[0].damped_inverse.view(self.levels[0].shape), r, out=out)  # needs an even grid
+            inverse = self.levels[0].red_inverse + self.levels[0].black_inverse
+            torch.mul(inverse.view(self.levels[0].shape), r, out=out)  # needs an even grid
 
 
 class NotAsking(Rounded):
@@ -49,22 +50,26 @@ def own_registry(monkeypatch):
 
 
 def solve(method, system, b, chunk=1, max_iterations=5000, **options):
-    solver = Solver(method, system, device="cpu", fallback=(), **options)
-    solver._pcg = PCG(TorchLoop(*system.shape, solver.device, chunk=chunk))
+    """chunk: iterations between two looks of torch's loop, or "compiled"."""
+    engine = "compiled" if chunk == "compiled" else "torch"
+    solver = Solver(method, system, device="cpu", fallback=(), engine=engine, **options)
+    if engine == "torch":
+        solver._pcg = PCG(TorchLoop(*system.shape, solver.device, chunk=chunk))
     return solver.solve(system, b, rtol=1e-8, max_iterations=max_iterations)
 
 
+@pytest.mark.parametrize("chunk", [1, "compiled"])
 @pytest.mark.parametrize("method", ["jacobi", "dilu", "multigrid"])
 @pytest.mark.parametrize("kind", ["blobs", "barrier"])
-def test_flexible_equals_plain_for_a_linear_M(method, kind):
+def test_flexible_equals_plain_for_a_linear_M(method, kind, chunk):
     system, b = problems.frame(kind, 1024, 0, contrast=100, solids=True)
-    plain, flexible = (solve(method, system, b, update=update) for update in ("plain", "flexible"))
+    plain, flexible = (solve(method, system, b, chunk, update=update) for update in ("plain", "flexible"))
     assert flexible.status is Status.CONVERGED
     assert abs(plain.iterations - flexible.iterations) <= 1
     torch.testing.assert_close(flexible.x, plain.x, rtol=0, atol=1e-6 * float(plain.x.abs().max()))
 
 
-@pytest.mark.parametrize("chunk", [1, 8])
+@pytest.mark.parametrize("chunk", [1, 8, "compiled"])
 @pytest.mark.parametrize(("M", "budget"), [(Rounded, 24), (Alternating, 30)])  # measured 17, 22 and 25, 26
 @pytest.mark.parametrize("cells", [1024, 4096])
 def test_an_M_that_varies_needs_the_flexible_form(M, budget, cells, chunk):
@@ -91,7 +96,7 @@ def test_the_preconditioner_or_the_caller_chooses_the_form():
 
 def test_the_plain_form_keeps_its_vectors_and_one_solver_may_use_both():
     system, b = problems.frame("blobs", 400, 0, contrast=100)
-    solver = Solver("jacobi", system, device="cpu", fallback=())
+    solver = Solver("jacobi", system, device="cpu", fallback=(), engine="torch")
     first = solver.solve(system, b)
     assert solver._pcg.loop.q_kept.numel() == 0  # the extra vector is made when somebody needs it
     solver.update = "flexible"

@@ -169,8 +169,20 @@ def test_the_iteration_limit_is_kept_and_not_replaced():
 def test_a_solve_can_be_given_up_while_it_runs():
     system, b = blobs()
     answers = iter([False] * 7 + [True])
-    solution = Solver("jacobi", system, device="cpu").solve(system, b, should_stop=lambda: next(answers))
+    solver = Solver("jacobi", system, device="cpu", engine="torch")
+    solution = solver.solve(system, b, should_stop=lambda: next(answers))
     assert (solution.status, solution.iterations) == (Status.ITERATION_LIMIT, 8)
+    assert solution.residual == pytest.approx(reference.residual(system, b.numpy(), solution.x.numpy()))
+
+
+def test_a_compiled_solve_can_be_given_up_between_two_calls():
+    system, b = problems.frame("blobs", 65_536, 0, contrast=100)
+    answers = iter([False, True])
+    solution = Solver("none", system, device="cpu", engine="compiled").solve(
+        system, b, rtol=1e-12, should_stop=lambda: next(answers)
+    )
+    assert solution.status is Status.ITERATION_LIMIT
+    assert 2 <= solution.iterations < 500
     assert solution.residual == pytest.approx(reference.residual(system, b.numpy(), solution.x.numpy()))
 
 
@@ -252,7 +264,7 @@ def test_solves_repeat_bit_for_bit_and_keep_nothing_from_earlier_ones():
 @pytest.mark.parametrize("name", ["jacobi", "dilu", "multigrid"])
 def test_a_loop_of_solves_keeps_its_buffers(name):
     system, b = blobs()
-    solver = Solver(name, system, device="cpu")
+    solver = Solver(name, system, device="cpu", engine="torch")
     solver.solve(system, b)
 
     def buffers():

@@ -48,7 +48,8 @@ def test_a_tile_has_the_functions_of_its_cells():
     assert np.ptp(functions[0]) < 1e-4, "function 0 is the constant"
     M = solver.preconditioner
     cell = int(M.constants.layout.place[20 * nx + 17])
-    p = (M.cache.tiles.functions[cell // SIDE**2, 3] / M.cells.root[cell // SIDE**2]).numpy()
+    root, scaled = M.functions_of(cell // SIDE**2)
+    p = scaled[3] / root
     here = functions[3, 20 - picked.row, 17 - picked.column]
     assert abs(p[cell % SIDE**2] / np.abs(p).max() - here) < 1e-5
 

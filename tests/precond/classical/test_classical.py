@@ -19,7 +19,7 @@ CASES = [
     for cells, contrast, solids, open_top in ((400, 100, False, False), (330, 1e4, True, False), (400, 100, True, True))
 ]
 
-SINGLE = ("htp", "hierarchy", "polynomials")  # their M is in single precision
+SINGLE = ("htp", "hierarchy", "polynomials", "multigrid")  # their M is in single precision, in one engine at least
 
 
 def two_vectors(system, seed):

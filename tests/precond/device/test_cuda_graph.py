@@ -45,7 +45,7 @@ def anew(name, system, b, **options):
     """The solution of a solver that has seen nothing else, without any recording."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda_graph, "possible", lambda device: False)
-        return Solver(name, system, fallback=(), **options).solve(system, b)
+        return Solver(name, system, fallback=(), **options, engine="torch").solve(system, b)
 
 
 def assert_same(found, expected):
@@ -58,7 +58,7 @@ def assert_same(found, expected):
 def test_replayed_solves_agree_with_fresh_ones(name, tapes):
     solver = None
     for system, b in moving(5):
-        solver = solver or Solver(name, system, fallback=())
+        solver = solver or Solver(name, system, fallback=(), engine="torch")
         solver.forget()  # the network too looks at each frame
         assert_same(solver.solve(system, b), anew(name, system, b))
     assert len(tapes) == GRAPHS[name]
@@ -67,7 +67,7 @@ def test_replayed_solves_agree_with_fresh_ones(name, tapes):
 
 def test_the_network_is_replayed_only_when_it_is_due(tapes):
     system, b = problems.frame("blobs", 1024, 0, contrast=100)
-    solver = Solver("htp", system)
+    solver = Solver("htp", system, engine="torch")
     busy = [solver.solve(system, b).inference_ms > 0 for _ in range(3 * EVERY)]
     assert [k for k, ran in enumerate(busy) if ran] == [0, EVERY, 2 * EVERY]
     solves, algebra, network = sorted(tapes, key=lambda t: -t.replays)
@@ -80,7 +80,7 @@ def test_walls_are_followed(name, tapes):
     """A wall that moves changes regions, which are asked for outside of the recording."""
     system, b = problems.frame("blobs", 1024, 0, contrast=100)
     density = problems.density("blobs", system.shape, 0, 100)
-    solver = Solver(name, system, fallback=())
+    solver = Solver(name, system, fallback=(), engine="torch")
     for box in (None, None, None, (4, 6), (4, 6), (4, 6), (9, 2), (9, 2), (9, 2), None, None):
         solid = np.zeros(system.shape, dtype=bool)
         if box is not None:  # a pocket of one tile: closed, with a constant of its own
@@ -98,7 +98,7 @@ def test_a_solid_changes_the_cycle_and_nothing_stale_is_left(tapes):
     """Among solids groups visit their groups once more, and a recorded cycle has its visits built in."""
     density = problems.density("blobs", (64, 64), 0, 100)
     system, b = problems.frame("blobs", 64 * 64, 0, contrast=100)
-    solver = Solver("htp", system, fallback=())
+    solver = Solver("htp", system, fallback=(), engine="torch")
     box = np.zeros((64, 64), dtype=bool)
     box[20:30, 24:40] = True
     for solid in (None, None, None, box, box, box, None, None):
@@ -114,7 +114,7 @@ def test_an_open_top_is_followed(tapes):
     density = problems.density("blobs", (32, 32), 0, 100)
     b = np.random.default_rng(0).standard_normal((32, 32))
     system = PoissonSystem.from_density(density)
-    solver = Solver("hierarchy", system, fallback=())
+    solver = Solver("hierarchy", system, fallback=(), engine="torch")
     for top in (False, False, False, True, True, True, False, False):
         system.copy_from(PoissonSystem.from_density(density, open_top=top))
         assert_same(solver.solve(system, b), anew("hierarchy", system, b))

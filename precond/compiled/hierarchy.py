@@ -1,0 +1,515 @@
+"""Compiled: the hierarchy of tiles and groups, with functions continued from polynomials or from what a network says.
+
+The cycle is that of htp/cycle.py: block solves and Galerkin corrections in turn, A^ = B^-1 - W on every level. All of
+it is float64 and symmetric to rounding; all tiles are made anew in every set-up.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..htp import galerkin as torch_galerkin
+from ..htp import hierarchy as torch_hierarchy
+from ..htp import method as torch_method
+from ..htp.layout import CELLS, SIDE, Layout
+from ..preconditioner import CompiledForm
+from ..system import PoissonSystem
+from . import galerkin, tiles
+from .galerkin import BASE, COUNT, GROUP, GROUPS, MEMBERS, PLACE
+from .jit import kernel
+from .loop import advance
+from .tiles import FUNCTIONS, LANES, RIM, solve_tiles
+
+DEEP = CELLS + 2 * SIDE
+
+
+class Data(NamedTuple):
+    """What the cycle reads and writes; T tiles in batches of LANES.
+
+    corner (T, 2): row and column of a tile's first cell, which may lie outside of the grid (padding).
+    factor, scale: see tiles.py;  rim (T, 32), opposite (T, 32): couplings across, and whose rim lies there or -1;
+    edge (32,): cells along the rim.  on_rim (T, 32, 8): the functions there.
+    levels, neighbours, towards, inverses, bases, top: see galerkin.py;  visits (levels,).
+    x, y (batches, DEEP, LANES): vectors of the tiles.  d, f (T, 32): residuals on the rims.
+    R, X, D, F: vectors of the coarse levels, one after the other at their PLACE.  counts (levels,): visits made.
+    """
+
+    shape: tuple[int, int]
+    corner: np.ndarray
+    factor: np.ndarray
+    scale: np.ndarray
+    rim: np.ndarray
+    opposite: np.ndarray
+    edge: np.ndarray
+    on_rim: np.ndarray
+    levels: np.ndarray
+    neighbours: np.ndarray
+    towards: np.ndarray
+    inverses: np.ndarray
+    bases: np.ndarray
+    top: np.ndarray
+    visits: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    d: np.ndarray
+    f: np.ndarray
+    R: np.ndarray
+    X: np.ndarray
+    D: np.ndarray
+    F: np.ndarray
+    counts: np.ndarray
+
+
+# Coarse levels ------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def solve_groups(data, k, right, out, add):
+    """out = B right, or added to it, for the groups of level k."""
+    levels, inverses = data.levels, data.inverses
+    n, place = levels[k, MEMBERS] * FUNCTIONS, levels[k, PLACE]
+    for g in range(levels[k + 1, COUNT]):
+        B, a = inverses[levels[k, GROUPS] + g], place + g * n
+        r, x = right[a : a + n], out[a : a + n]
+        if not add:
+            for j in range(n):
+                x[j] = 0.0
+        for i in range(n):
+            weight, row = r[i], B[i]
+            for j in range(n):
+                x[j] += weight * row[j]
+
+
+@kernel
+def beyond(data, k, x, out):
+    """out = W x: what blocks in other groups add to the residual."""
+    levels, neighbours, towards, r = data.levels, data.neighbours, data.towards, FUNCTIONS
+    base, M, place = levels[k, BASE], levels[k, MEMBERS], levels[k, PLACE]
+    for b in range(levels[k, COUNT]):
+        o = out[place + b * r : place + (b + 1) * r]
+        for i in range(r):
+            o[i] = 0.0
+        for side in range(4):
+            other = neighbours[side, base + b] - base
+            if other < 0 or other // M == b // M:
+                continue
+            # the transpose of the neighbour's block, so that the inner loop runs along memory
+            T, y = towards[side ^ 1, base + other], x[place + other * r : place + (other + 1) * r]
+            for p in range(r):
+                weight, row = y[p], T[p]
+                for i in range(r):
+                    o[i] += weight * row[i]
+
+
+@kernel
+def restrict_groups(data, k):
+    """R of level k + 1 = V^T D."""
+    levels, n = data.levels, data.levels[k, MEMBERS] * FUNCTIONS
+    place, next_place = levels[k, PLACE], levels[k + 1, PLACE]
+    for g in range(levels[k + 1, COUNT]):
+        V, d = data.bases[levels[k, GROUPS] + g], data.D[place + g * n : place + (g + 1) * n]
+        for q in range(FUNCTIONS):
+            total, row = 0.0, V[q]
+            for i in range(n):
+                total += row[i] * d[i]
+            data.R[next_place + g * FUNCTIONS + q] = total
+
+
+@kernel
+def prolong_groups(data, k):
+    """F of level k = W V X of level k + 1: what the correction adds to the residual. R of level k is spent."""
+    levels, n = data.levels, data.levels[k, MEMBERS] * FUNCTIONS
+    place, next_place = levels[k, PLACE], levels[k + 1, PLACE]
+    for g in range(levels[k + 1, COUNT]):
+        V, y = data.bases[levels[k, GROUPS] + g], data.R[place + g * n : place + (g + 1) * n]
+        for i in range(n):
+            y[i] = 0.0
+        for q in range(FUNCTIONS):
+            weight, row = data.X[next_place + g * FUNCTIONS + q], V[q]
+            for i in range(n):
+                y[i] += weight * row[i]
+    beyond(data, k, data.R, data.F)
+
+
+@kernel
+def solve_coarse(data):
+    """X of the tiles' level = the cycle above the tiles applied to R."""
+    levels, counts, top, r = data.levels, data.counts, data.top, FUNCTIONS
+    last = levels.shape[0] - 1
+    k, descending = 0, True
+    while True:
+        size, place = levels[k, COUNT] * r, levels[k, PLACE]
+        if descending:
+            if k == last:
+                right, x = data.R[place : place + size], data.X[place : place + size]
+                for i in range(size):
+                    x[i] = 0.0
+                for i in range(size):
+                    weight, row = right[i], top[i]
+                    for j in range(size):
+                        x[j] += weight * row[j]
+                if k == 0:
+                    return
+                k, descending = k - 1, False
+                continue
+            solve_groups(data, k, data.R, data.X, False)
+            beyond(data, k, data.X, data.D)
+            counts[k] = 1
+            restrict_groups(data, k)
+            k += 1
+            continue
+        prolong_groups(data, k)
+        D, F = data.D[place : place + size], data.F[place : place + size]
+        if counts[k] < data.visits[k + 1]:
+            counts[k] += 1
+            for i in range(size):
+                D[i] += F[i]
+            solve_groups(data, k, data.D, data.R, False)  # the step
+            for i in range(size):
+                data.X[place + i] += data.R[place + i]
+            beyond(data, k, data.R, data.D)
+            for i in range(size):
+                D[i] -= F[i]
+            restrict_groups(data, k)
+            k, descending = k + 1, True
+            continue
+        for i in range(size):
+            D[i] += F[i]
+        solve_groups(data, k, data.D, data.X, True)
+        if k == 0:
+            return
+        k -= 1
+
+
+# Tiles --------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def rims_of(y, edge, tile_count, out):
+    """out (T, 32): values along the rims of vectors in lanes."""
+    for t in range(tile_count):
+        start, row = ((t // LANES) * DEEP + SIDE) * LANES + t % LANES, out[t]
+        for k in range(RIM):
+            row[k] = y[start + edge[k] * LANES]
+
+
+@kernel
+def across_rims(values, rim, opposite, out):
+    """out (T, 32) = couplings x the values beyond the rims."""
+    flat, n = values.reshape(-1), values.shape[0]
+    for t in range(n):
+        row, weights, places = out[t], rim[t], opposite[t]
+        for k in range(RIM):
+            row[k] = weights[k] * flat[places[k]] if places[k] >= 0 else 0.0
+
+
+@kernel
+def correct_tiles(data):
+    """The coarse correction of the residual d on the rims; f = what it adds there."""
+    n, place = data.levels[0, COUNT], data.levels[0, PLACE]
+    for t in range(n):
+        right, d, V = data.R[place + t * FUNCTIONS : place + (t + 1) * FUNCTIONS], data.d[t], data.on_rim[t]
+        for q in range(FUNCTIONS):
+            right[q] = 0.0
+        for k in range(RIM):
+            weight, row = d[k], V[k]
+            for q in range(FUNCTIONS):
+                right[q] += weight * row[q]
+    solve_coarse(data)
+    shown = data.f
+    for t in range(n):
+        e, row, V = data.X[place + t * FUNCTIONS : place + (t + 1) * FUNCTIONS], shown[t], data.on_rim[t]
+        for k in range(RIM):
+            total, functions = 0.0, V[k]
+            for q in range(FUNCTIONS):
+                total += functions[q] * e[q]
+            row[k] = total
+
+
+@kernel
+def step_of_tiles(data, y):
+    """y = B (d + f) in lanes, where f is still what lies on the rims: W is applied to it here. d becomes d + W f."""
+    n, edge = data.levels[0, COUNT], data.edge
+    y[:] = 0.0
+    flat = data.f.reshape(-1)
+    for t in range(n):
+        d, weights, places = data.d[t], data.rim[t], data.opposite[t]
+        start = ((t // LANES) * DEEP + SIDE) * LANES + t % LANES
+        for k in range(RIM):
+            if places[k] >= 0:
+                d[k] += weights[k] * flat[places[k]]
+            y[start + edge[k] * LANES] += d[k]
+    solve_tiles(data.factor, y, -(-n // LANES))
+
+
+@kernel
+def hierarchy_product(r, data, z):
+    """z = M r for flat vectors (N,)."""
+    ny, nx = data.shape
+    corner, scale, x, y = data.corner, data.scale, data.x, data.y
+    n = data.levels[0, COUNT]
+    batches = -(-n // LANES)
+    for t in range(n):
+        low, left = corner[t, 0], corner[t, 1]
+        start, place = ((t // LANES) * DEEP + SIDE) * LANES + t % LANES, (t // LANES) * CELLS * LANES + t % LANES
+        for j in range(SIDE):
+            row = low + j
+            for i in range(SIDE):
+                c = (j * SIDE + i) * LANES
+                inside = 0 <= row < ny and left + i < nx
+                x[start + c] = r[row * nx + left + i] * scale[place + c] if inside else 0.0
+    for b in range(batches):
+        for k in range(SIDE * LANES):
+            x[b * DEEP * LANES + k] = 0.0
+            x[(b * DEEP + CELLS + SIDE) * LANES + k] = 0.0
+    solve_tiles(data.factor, x, batches)
+    rims_of(x, data.edge, n, data.f)
+    across_rims(data.f, data.rim, data.opposite, data.d)
+    for visit in range(data.visits[0]):
+        correct_tiles(data)
+        step_of_tiles(data, y)
+        for k in range(x.size):
+            x[k] += y[k]
+        if visit + 1 < data.visits[0]:
+            # the residual after the step is W y - W f, and d already holds d + W f of which nothing is left
+            across_rims(data.f, data.rim, data.opposite, data.d)
+            for t in range(n):
+                for k in range(RIM):
+                    data.d[t, k] = -data.d[t, k]
+            rims_of(y, data.edge, n, data.f)
+            flat = data.f.reshape(-1)
+            for t in range(n):
+                for k in range(RIM):
+                    if data.opposite[t, k] >= 0:
+                        data.d[t, k] += data.rim[t, k] * flat[data.opposite[t, k]]
+    for t in range(n):
+        low, left = corner[t, 0], corner[t, 1]
+        start, place = ((t // LANES) * DEEP + SIDE) * LANES + t % LANES, (t // LANES) * CELLS * LANES + t % LANES
+        for j in range(SIDE):
+            row = low + j
+            for i in range(SIDE):
+                c = (j * SIDE + i) * LANES
+                if 0 <= row < ny and left + i < nx:
+                    z[row * nx + left + i] = x[start + c] * scale[place + c]
+
+
+@kernel
+def iterate_hierarchy(loop, data, count):
+    """Iterations with the cycle."""
+    for _ in range(count):
+        hierarchy_product(loop.r, data, loop.z)
+        if not advance(loop):
+            break
+
+
+# Set-up -------------------------------------------------------------------------------------------------------------
+
+
+class Workspace:
+    """The arrays of one grid shape."""
+
+    def __init__(self, constants: torch_galerkin.Constants):
+        layout, self.constants = constants.layout, constants
+        T, (ny, nx) = layout.count, layout.grid
+        self.batches = batches = -(-T // LANES)
+        lanes = batches * LANES
+        self.root, self.inverse_root = np.zeros((ny, nx)), np.zeros((ny, nx))
+        self.roots, self.measure = np.zeros(lanes * CELLS), np.zeros(T)
+        self.ring = np.zeros((T, RIM))
+        self.traces, self.source = np.zeros(lanes * 8 * RIM), np.zeros(lanes * 8 * RIM)
+        self.V, self.eight = np.zeros(lanes * 8 * CELLS), np.zeros(DEEP * 8 * LANES)
+        self.gram, self.weights, self.lost = np.zeros(64 * LANES), np.zeros(64 * LANES), np.zeros(lanes * 64)
+        self.couplings = np.zeros(lanes * CELLS * 2)
+        self.pins = np.zeros(0, np.int64)
+        self.inside = constants.inside.double().numpy()
+        levels = self._levels(layout)
+        blocks, groups, size = (
+            int(levels[-1, BASE] + levels[-1, COUNT]),
+            int(levels[-1, GROUPS]),
+            int(levels[-1, PLACE]),
+        )
+        size += int(levels[-1, COUNT]) * FUNCTIONS
+        self.operator, self.coefficients = np.zeros((blocks, 8, 8)), np.zeros((blocks, 8, 8))
+        self.slots = np.zeros((len(levels), 8, 2), np.int64)
+        self.outside, self.members = np.zeros((len(levels), 8, 8, 8)), np.zeros((len(levels), 4, 8, 8))
+        self.corrections = np.zeros((max(groups, 1), 8, 8, 8))
+        for k, of in enumerate(layout.groups):
+            self.slots[k, : len(of.slots)] = of.slots
+            self.outside[k, : len(of.slots)] = constants.outside[k].numpy()
+            self.members[k, : of.members] = constants.members[k].numpy()
+        n = int(levels[-1, COUNT]) * FUNCTIONS
+        self.matrix = np.zeros((n, n))
+        self.data = Data(
+            shape=(ny, nx), corner=corners(layout), factor=np.zeros(batches * (CELLS + SIDE) * (SIDE + 1) * LANES),
+            scale=np.zeros(lanes * CELLS), rim=np.zeros((T, RIM)), opposite=opposite_rims(layout),
+            edge=layout.rim.numpy().astype(np.int64), on_rim=np.zeros((T, RIM, 8)), levels=levels,
+            neighbours=self._neighbours(layout, levels), towards=np.zeros((4, blocks, 8, 8)),
+            inverses=np.zeros((max(groups, 1), GROUP, GROUP)), bases=np.zeros((max(groups, 1), 8, GROUP)),
+            top=np.zeros((n, n)), visits=np.ones(len(levels) + 1, np.int64),
+            x=np.zeros(lanes * DEEP), y=np.zeros(lanes * DEEP), d=np.zeros((T, RIM)), f=np.zeros((T, RIM)),
+            R=np.zeros(size), X=np.zeros(size), D=np.zeros(size), F=np.zeros(size),
+            counts=np.zeros(len(levels), np.int64),
+        )  # fmt: skip
+
+    def set_traces(self, traces: torch.Tensor) -> None:
+        """Values (T or 1, 8, 32) of the functions' continuations on the ring beyond the rim."""
+        T = self.constants.layout.count
+        padded = np.zeros((self.batches * LANES, 8, RIM))
+        padded[:T] = traces.double().numpy()
+        self.traces[:] = padded.reshape(self.batches, LANES, 8, RIM).transpose(0, 2, 3, 1).reshape(-1)
+
+    def set_corrections(self, corrections: list[torch.Tensor]) -> None:
+        """What is added to the monomials around groups: (groups, slots x 8, 8) for every level."""
+        levels = self.data.levels
+        for k, correction in enumerate(corrections):
+            first, count = int(levels[k, GROUPS]), correction.shape[0]
+            given = correction.double().numpy().reshape(count, -1, 8, 8)
+            self.corrections[first : first + count, : given.shape[1]] = given
+
+    def set_visits(self, visits: tuple[int, ...]) -> None:
+        """Coarse corrections by tiles, by groups, by groups of groups; the last for all above."""
+        for k in range(len(self.data.visits)):
+            self.data.visits[k] = visits[min(k, len(visits) - 1)]
+
+    def set_pins(self, pocket: torch.Tensor | None) -> None:
+        """One cell of every closed region that lies within a tile."""
+        if pocket is None:
+            self.pins = np.zeros(0, np.int64)
+            return
+        labels = pocket.reshape(-1).numpy()
+        found, first = np.unique(labels, return_index=True)
+        self.pins = first[found >= 0].astype(np.int64)
+
+    def build(self, system: PoissonSystem, continued: bool) -> None:
+        """Everything that the cycle needs, from the system's coefficients."""
+        data, batches = self.data, self.batches
+        beta_x, beta_y = system.beta_x.numpy(), system.beta_y.numpy()
+        largest = tiles.scale_cells(beta_x, beta_y, self.root, self.inverse_root)
+        tiles.load_tiles(
+            beta_x, beta_y, largest, data.corner, self.root, self.inverse_root, self.pins, data.factor, self.roots,
+            data.scale, data.rim, self.ring, self.measure,
+        )  # fmt: skip
+        if not continued:
+            tiles.keep_couplings(data.factor, self.couplings, batches)
+        tiles.factorise(data.factor, batches)
+        if continued:
+            tiles.continue_functions(
+                data.factor, self.traces, data.rim, self.ring, data.edge, self.eight, self.V, self.source, batches
+            )
+        else:
+            tiles.take_monomials(self.roots, self.inside, self.V, batches)
+        tiles.orthonormalise(self.V, self.source, batches, self.gram, self.weights, self.lost)
+        T = self.constants.layout.count
+        tiles.describe(
+            self.V, self.source, self.lost, self.roots, self.inside, data.edge, continued, self.couplings, T,
+            data.on_rim, self.operator, self.coefficients,
+        )  # fmt: skip
+        self.coefficients[:T] *= self.measure[:, None, None]
+        galerkin.couple_tiles(data.on_rim, data.rim, data.neighbours, T, data.towards)
+        galerkin.build_levels(
+            data.levels, data.neighbours, self.slots, self.outside, self.members, self.corrections, continued,
+            self.operator, data.towards, self.coefficients, data.inverses, data.bases,
+        )  # fmt: skip
+        galerkin.invert_top(
+            data.levels, data.neighbours, self.operator, data.towards, self.coefficients, not system.open_top,
+            self.matrix, data.top,
+        )  # fmt: skip
+
+    @staticmethod
+    def _levels(layout: Layout) -> np.ndarray:
+        levels = np.zeros((len(layout.groups) + 1, 6), np.int64)
+        base = groups = place = 0
+        for k in range(len(levels)):
+            count = layout.blocks[k][0] * layout.blocks[k][1]
+            of = layout.groups[k] if k < len(layout.groups) else None
+            levels[k] = count, base, of.members if of else 1, len(of.slots) if of else 0, groups, place
+            base, place = base + count, place + count * FUNCTIONS
+            groups += of.count if of else 0
+        return levels
+
+    @staticmethod
+    def _neighbours(layout: Layout, levels: np.ndarray) -> np.ndarray:
+        parts = []
+        around = [layout.tile_neighbours, *(groups.around for groups in layout.groups)]
+        for k, table in enumerate(around):
+            count, base = levels[k, COUNT], levels[k, BASE]
+            parts.append(np.where(table.numpy() < count, table.numpy() + base, -1))
+        return np.concatenate(parts, axis=1).astype(np.int64)
+
+
+def corners(layout: Layout) -> np.ndarray:
+    """(T, 2): row and column of the first cell of every tile."""
+    (ty, tx), below = layout.tiles, layout.tiles[0] * SIDE - layout.grid[0]
+    found = np.zeros((layout.count, 2), np.int64)
+    number = layout.tile_grid.numpy()
+    rows, columns = np.meshgrid(np.arange(ty) * SIDE - below, np.arange(tx) * SIDE, indexing="ij")
+    found[number.reshape(-1)] = np.stack((rows, columns), -1).reshape(-1, 2)
+    return found
+
+
+def opposite_rims(layout: Layout) -> np.ndarray:
+    """(T, 32): where the cell beyond a rim's cell is among all rims, -1 beyond the grid."""
+    table = layout.opposite.numpy().transpose(1, 0, 2).reshape(layout.count, RIM)
+    return np.where(table < layout.count * RIM, table, -1).astype(np.int64)
+
+
+class Hierarchy(torch_hierarchy.Hierarchy):
+    """See htp/hierarchy.py."""
+
+    capturable = False
+
+    def _allocate(self, system: PoissonSystem) -> torch_galerkin.Constants:
+        constants = super()._allocate(system)
+        self.workspace = Workspace(constants)
+        self._said: object = None
+        return constants
+
+    def _build(self, system: PoissonSystem, constants: torch_galerkin.Constants) -> None:
+        work = self.workspace
+        if self._said is not self._functions():
+            self._said = self._functions()
+            self._tell(work)
+        work.set_pins(self.pockets)
+        work.set_visits(self.visits_now)
+        work.build(system, self.continued)
+
+    def _functions(self) -> object:
+        """What the functions are continued from; another object when it has changed."""
+        return self.polynomials
+
+    def _tell(self, work: Workspace) -> None:
+        work.set_traces(self.polynomials)
+
+    def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
+        """out = M r, shape (ny, nx), float64."""
+        hierarchy_product(r.reshape(-1).numpy(), self.workspace.data, out.view(-1).numpy())
+
+    def functions_of(self, tile: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """See htp/hierarchy.py."""
+        work, batch, lane = self.workspace, tile // LANES, tile % LANES
+        root = work.roots.reshape(-1, CELLS, LANES)[batch, :, lane]
+        return root, work.V.reshape(-1, FUNCTIONS, CELLS, LANES)[batch, :, :, lane]
+
+    def compiled(self) -> CompiledForm:
+        """For the loop."""
+        return CompiledForm(iterate_hierarchy, self.workspace.data)
+
+
+class Polynomials(Hierarchy):
+    """See htp/hierarchy.py."""
+
+    continued = False
+
+
+class Htp(Hierarchy, torch_method.Htp):
+    """See htp/method.py."""
+
+    def _functions(self) -> object:
+        return self.proposed
+
+    def _tell(self, work: Workspace) -> None:
+        work.set_traces(self.proposed[0])
+        work.set_corrections(self.proposed[1:])

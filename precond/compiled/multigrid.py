@@ -1,0 +1,327 @@
+"""Compiled geometric multigrid: red-black smoothing on packed colours, in float32.
+
+A five-point cell of one colour has neighbours of the other only. Each colour lies in an array of its own, half as wide,
+so that a half sweep is a loop over contiguous memory. A cell (j, i) is red where j + i is even; both colours keep it in
+column i // 2, so the cell to the west or east is in the same column or the one beside it, by the parity of the row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..classical.multigrid import COARSEST, SHIFT, SWEEPS, padded_shapes
+from ..preconditioner import CompiledForm, Preconditioner
+from ..system import PoissonSystem
+from .jit import kernel
+from .loop import advance
+
+# columns of the table of levels
+NY, NX, HALF, STRIDE, START, FACES, FY, FX = range(8)
+# rows of the stack of packed numbers, of red cells; those of black ones follow
+GIVEN, DIAGONAL, INVERSE, WEST, EAST, SOUTH, NORTH, X = range(8)
+COLOUR = 8
+
+
+# Set-up -------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def load_finest(beta_x, beta_y, ny, nx, scale, faces_x, faces_y):
+    """The system's faces into the upper left of the padded level: padding lies under row 0 and right of the grid."""
+    rows, columns = beta_x.shape[0], beta_y.shape[1]
+    low = ny - rows
+    for j in range(rows):
+        for i in range(columns + 1):
+            faces_x[(low + j) * (nx + 1) + i] = scale * beta_x[j, i]
+    for j in range(rows + 1):
+        for i in range(columns):
+            faces_y[(low + j) * nx + i] = scale * beta_y[j, i]
+
+
+@kernel
+def coarsen_faces(fine_x, fine_y, ny, nx, fy, fx, coarse_x, coarse_y):
+    """Coarse faces: sums of the fine ones on them, halved across coarsened directions."""
+    rows, columns = ny // fy, nx // fx
+    for j in range(rows):
+        for i in range(columns + 1):
+            total = 0.0
+            for k in range(fy):
+                total += fine_x[(fy * j + k) * (nx + 1) + fx * i]
+            coarse_x[j * (columns + 1) + i] = total / fx
+    for j in range(rows + 1):
+        for i in range(columns):
+            total = 0.0
+            for k in range(fx):
+                total += fine_y[fy * j * nx + fx * i + k]
+            coarse_y[j * columns + i] = total / fy
+
+
+@kernel
+def pack_level(faces_x, faces_y, ny, nx, stride, start, stack):
+    """Diagonal, its inverse, and the couplings over the diagonal of both colours."""
+    for j in range(ny):
+        for i in range(nx):
+            w, e = faces_x[j * (nx + 1) + i], faces_x[j * (nx + 1) + i + 1]
+            s, n = faces_y[j * nx + i], faces_y[(j + 1) * nx + i]
+            d = w + e + s + n
+            inverse = 1.0 / d if d > 0.0 else 0.0
+            c = COLOUR * ((i + j) % 2)
+            k = start + (j + 1) * stride + i // 2 + 1
+            stack[c + DIAGONAL, k] = d
+            stack[c + INVERSE, k] = inverse
+            stack[c + WEST, k] = w * inverse
+            stack[c + EAST, k] = e * inverse
+            stack[c + SOUTH, k] = s * inverse
+            stack[c + NORTH, k] = n * inverse
+
+
+@kernel
+def dense_inverse(faces_x, faces_y, ny, nx, out):
+    """(A + shift D)^-1 by Cholesky, float64; rows without any open face count as identity."""
+    n = ny * nx
+    L = np.zeros((n, n))
+    for j in range(ny):
+        for i in range(nx):
+            k = j * nx + i
+            w, e = faces_x[j * (nx + 1) + i], faces_x[j * (nx + 1) + i + 1]
+            s, t = faces_y[j * nx + i], faces_y[(j + 1) * nx + i]
+            d = w + e + s + t
+            L[k, k] = (1.0 + SHIFT) * d if d > 0.0 else 1.0
+            if i > 0:
+                L[k, k - 1] = -w
+            if j > 0:
+                L[k, k - nx] = -s
+    for k in range(n):  # half-width nx
+        low = max(0, k - nx)
+        for i in range(low, k):
+            total = L[k, i]
+            for m in range(max(low, i - nx), i):
+                total -= L[k, m] * L[i, m]
+            L[k, i] = total / L[i, i]
+        total = L[k, k]
+        for m in range(low, k):
+            total -= L[k, m] * L[k, m]
+        L[k, k] = np.sqrt(total)
+    x = np.zeros(n)
+    for c in range(n):
+        x[:] = 0.0
+        for k in range(c, n):
+            total = 1.0 if k == c else 0.0
+            for m in range(max(c, k - nx), k):
+                total -= L[k, m] * x[m]
+            x[k] = total / L[k, k]
+        for k in range(n - 1, c - 1, -1):  # the rest follows from symmetry
+            total = x[k]
+            for m in range(k + 1, min(n, k + nx + 1)):
+                total -= L[m, k] * x[m]
+            x[k] = total / L[k, k]
+        for k in range(c, n):
+            out[k, c] = out[c, k] = x[k]
+
+
+@kernel
+def build(beta_x, beta_y, scale, levels, faces_x, faces_y, stack, top):
+    """All levels from the finest faces."""
+    last = levels.shape[0] - 1
+    for k in range(last + 1):
+        ny, nx, f = levels[k, NY], levels[k, NX], levels[k, FACES]
+        if k == 0:
+            load_finest(beta_x, beta_y, ny, nx, scale, faces_x, faces_y)
+        if k < last:
+            pack_level(faces_x[f:], faces_y[f:], ny, nx, levels[k, STRIDE], levels[k, START], stack)
+            g = levels[k + 1, FACES]
+            coarsen_faces(faces_x[f:], faces_y[f:], ny, nx, levels[k, FY], levels[k, FX], faces_x[g:], faces_y[g:])
+        else:
+            dense_inverse(faces_x[f:], faces_y[f:], ny, nx, top)
+
+
+# Cycle --------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def half_sweep(stack, own, other, start, ny, half, stride):
+    """Every cell of a colour takes the value that solves its equation. own, other: 0 or COLOUR, red and black."""
+    given, x, y = stack[own + GIVEN], stack[own + X], stack[other + X]
+    west, east, south, north = stack[own + WEST], stack[own + EAST], stack[own + SOUTH], stack[own + NORTH]
+    parity = 1 if own == COLOUR else 0  # of the columns of this colour in even rows
+    for j in range(ny):
+        a = start + (j + 1) * stride + 1
+        side = a - 1 + (j + parity) % 2
+        g, w, e = given[a : a + half], west[a : a + half], east[a : a + half]
+        s, n, out = south[a : a + half], north[a : a + half], x[a : a + half]
+        left, right = y[side : side + half], y[side + 1 : side + 1 + half]
+        below, above = y[a - stride : a - stride + half], y[a + stride : a + stride + half]
+        for m in range(half):
+            out[m] = g[m] + w[m] * left[m] + e[m] * right[m] + s[m] * below[m] + n[m] * above[m]
+
+
+@kernel
+def restrict_red(stack, start, ny, half, stride, fy, coarse):
+    """coarse (ny / fy, half) = sums of the residual over aggregates; after a sweep over black it is red's alone."""
+    given, diagonal, west, east = stack[GIVEN], stack[DIAGONAL], stack[WEST], stack[EAST]
+    south, north, x, y = stack[SOUTH], stack[NORTH], stack[X], stack[COLOUR + X]
+    for j in range(ny):
+        a = start + (j + 1) * stride + 1
+        side = a - 1 + j % 2
+        g, d, w, e = given[a : a + half], diagonal[a : a + half], west[a : a + half], east[a : a + half]
+        s, n, own = south[a : a + half], north[a : a + half], x[a : a + half]
+        left, right = y[side : side + half], y[side + 1 : side + 1 + half]
+        below, above = y[a - stride : a - stride + half], y[a + stride : a + stride + half]
+        out = coarse[(j // fy) * half : (j // fy + 1) * half]
+        if j % fy == 0:
+            for m in range(half):
+                out[m] = np.float32(0.0)
+        for m in range(half):
+            value = g[m] - own[m] + w[m] * left[m] + e[m] * right[m] + s[m] * below[m] + n[m] * above[m]
+            out[m] += d[m] * value
+
+
+@kernel
+def give(stack, start, b, ny, nx, half, stride):
+    """D^-1 b for both colours, which is also what the half sweep over red from zero comes to."""
+    whole = nx // 2  # of both colours in a row; a single column has one
+    for j in range(ny):
+        a = start + (j + 1) * stride + 1
+        first, second = (0, COLOUR) if j % 2 == 0 else (COLOUR, 0)
+        row = b[j * nx : (j + 1) * nx]
+        one, scale_one = stack[first + GIVEN][a : a + half], stack[first + INVERSE][a : a + half]
+        two, scale_two = stack[second + GIVEN][a : a + half], stack[second + INVERSE][a : a + half]
+        for m in range(whole):
+            one[m] = scale_one[m] * row[2 * m]
+            two[m] = scale_two[m] * row[2 * m + 1]
+        if nx == 1:
+            one[0] = scale_one[0] * row[0]
+        x, given = stack[X][a : a + half], stack[GIVEN][a : a + half]
+        for m in range(half):
+            x[m] = given[m]
+
+
+@kernel
+def correct_red(stack, start, e, ny, half, stride, fy):
+    """x += P e on red cells; the half sweep over black that follows forgets black's values anyway."""
+    x = stack[X]
+    for j in range(ny):
+        a = start + (j + 1) * stride + 1
+        out, row = x[a : a + half], e[(j // fy) * half : (j // fy + 1) * half]
+        for m in range(half):
+            out[m] += row[m]
+
+
+@kernel
+def unpack(stack, start, ny, nx, half, stride, out):
+    """out (ny, nx) = x of both colours."""
+    whole = nx // 2
+    for j in range(ny):
+        a = start + (j + 1) * stride + 1
+        first, second = (0, COLOUR) if j % 2 == 0 else (COLOUR, 0)
+        row = out[j * nx : (j + 1) * nx]
+        one, two = stack[first + X][a : a + half], stack[second + X][a : a + half]
+        for m in range(whole):
+            row[2 * m] = one[m]
+            row[2 * m + 1] = two[m]
+        if nx == 1:
+            row[0] = one[0]
+
+
+@kernel
+def cycle(levels, stack, top, fields):
+    """The finest level's right-hand side, at the beginning of `fields`, is replaced by its V-cycle."""
+    last = levels.shape[0] - 1
+    for k in range(last):
+        ny, nx, half, stride = levels[k, NY], levels[k, NX], levels[k, HALF], levels[k, STRIDE]
+        start, f, g = levels[k, START], levels[k, FACES], levels[k + 1, FACES]
+        give(stack, start, fields[f : f + ny * nx], ny, nx, half, stride)
+        half_sweep(stack, COLOUR, 0, start, ny, half, stride)
+        for _ in range(SWEEPS - 1):
+            half_sweep(stack, 0, COLOUR, start, ny, half, stride)
+            half_sweep(stack, COLOUR, 0, start, ny, half, stride)
+        restrict_red(stack, start, ny, half, stride, levels[k, FY], fields[g : g + levels[k + 1, NY] * half])
+    f, n = levels[last, FACES], top.shape[0]
+    b, x = fields[f : f + n], fields[f + n : f + 2 * n]
+    for k in range(n):
+        row, total = top[k], 0.0
+        for m in range(n):
+            total += row[m] * b[m]
+        x[k] = total
+    b[:] = x
+    for k in range(last - 1, -1, -1):
+        ny, nx, half, stride = levels[k, NY], levels[k, NX], levels[k, HALF], levels[k, STRIDE]
+        start, f, g = levels[k, START], levels[k, FACES], levels[k + 1, FACES]
+        correct_red(stack, start, fields[g : g + levels[k + 1, NY] * half], ny, half, stride, levels[k, FY])
+        for _ in range(SWEEPS):
+            half_sweep(stack, COLOUR, 0, start, ny, half, stride)
+            half_sweep(stack, 0, COLOUR, start, ny, half, stride)
+        unpack(stack, start, ny, nx, half, stride, fields[f : f + ny * nx])
+
+
+@kernel
+def multigrid_product(r, data, z):
+    """z = M r for flat float64 vectors (N,)."""
+    levels, stack, top, fields, columns = data
+    n = r.size
+    rows, ny, nx = n // columns, levels[0, NY], levels[0, NX]
+    low = ny - rows
+    for k in range(low * nx):
+        fields[k] = np.float32(0.0)
+    for j in range(rows):
+        row, values = fields[(low + j) * nx : (low + j + 1) * nx], r[j * columns : (j + 1) * columns]
+        for i in range(columns):
+            row[i] = np.float32(values[i])
+        for i in range(columns, nx):
+            row[i] = np.float32(0.0)
+    cycle(levels, stack, top, fields)
+    for j in range(rows):
+        row, values = fields[(low + j) * nx : (low + j + 1) * nx], z[j * columns : (j + 1) * columns]
+        for i in range(columns):
+            values[i] = row[i]
+
+
+@kernel
+def iterate_multigrid(loop, data, count):
+    """Iterations with the V-cycle."""
+    for _ in range(count):
+        multigrid_product(loop.r, data, loop.z)
+        if not advance(loop):
+            break
+
+
+class Multigrid(Preconditioner):
+    """See classical/multigrid.py. Numbers of the cycle are float32, A's coefficients are coarsened in float64."""
+
+    def __init__(self) -> None:
+        self.levels = np.zeros((0, 8), np.int64)
+
+    def setup(self, system: PoissonSystem) -> None:
+        """Coarsen the coefficients and invert the coarsest operator."""
+        if not len(self.levels):
+            self._allocate(*system.shape)
+        beta_x, beta_y = system.beta_x.numpy(), system.beta_y.numpy()
+        largest = max(float(beta_x.max()), float(beta_y.max()))
+        scale = 2.0 ** -np.frexp(largest)[1] if 0 < largest < np.inf else 1.0  # float32 has no room for any units
+        build(beta_x, beta_y, scale, self.levels, self.faces_x, self.faces_y, self.stack, self.top)
+
+    def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
+        """out = M r, shape (ny, nx), float64."""
+        multigrid_product(r.reshape(-1).numpy(), self.data, out.view(-1).numpy())
+
+    def compiled(self) -> CompiledForm:
+        """For the loop."""
+        return CompiledForm(iterate_multigrid, self.data)
+
+    def _allocate(self, ny: int, nx: int) -> None:
+        shapes = padded_shapes(ny, nx, COARSEST)
+        self.levels = np.zeros((len(shapes), 8), np.int64)
+        start = faces = 0
+        for k, (rows, columns) in enumerate(shapes):
+            half = (columns + 1) // 2
+            coarse = shapes[min(k + 1, len(shapes) - 1)]
+            self.levels[k] = rows, columns, half, half + 2, start, faces, rows // coarse[0], columns // coarse[1]
+            start += (rows + 2) * (half + 2)
+            faces += (rows + 1) * (columns + 1) + rows * columns
+        self.faces_x, self.faces_y = np.zeros(faces), np.zeros(faces)
+        self.stack = np.zeros((2 * COLOUR, start), np.float32)
+        n = shapes[-1][0] * shapes[-1][1]
+        self.top = np.zeros((n, n))  # a closed box's inverse is 1e9 times its constant: float32 would lose all else
+        self.fields = np.zeros(faces, np.float32)
+        self.data = (self.levels, self.stack, self.top, self.fields, nx)

@@ -1,0 +1,463 @@
+"""Compiled: tiles of 8x8 cells, LANES of them side by side in the innermost index, so that vector units hold them.
+
+A tile's block of A^ is banded, 8 to either side: its Cholesky factor has 64 x 9 numbers where an inverse has 64 x 64.
+Everything is in the scaled variables of htp/blocks.py. Indices are unsigned: with signed ones the compiler would have
+to allow for negative ones and could not use vector instructions.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..htp.blocks import SHIFT
+from ..htp.layout import CELLS, SIDE
+from .jit import kernel
+
+LANES = 16
+FUNCTIONS = 8
+RIM = 4 * SIDE
+U = np.uint64
+L, ONE, BAND = U(LANES), U(1), U(SIDE)
+ROWS = U(CELLS + SIDE)  # of a factor: zeros behind, so that no row is a special case
+DEEP = U(CELLS + 2 * SIDE)  # of a vector: zeros before and behind
+WIDE = U(SIDE + 1)
+GRAM_SHIFT = 1e-6  # relative: see htp/bases.py
+PIN = 1.0  # added to one cell of a closed region that lies within a tile; its constant is projected away
+
+
+@kernel
+def scale_cells(beta_x, beta_y, root, inverse_root):
+    """d^1/2 and d^-1/2 of every cell relative to the largest d, 0 where d is 0; returns the largest d."""
+    ny, nx = root.shape
+    largest = 0.0
+    for j in range(ny):
+        row, here, above, out = beta_x[j], beta_y[j], beta_y[j + 1], root[j]
+        for i in range(nx):
+            d = row[i] + row[i + 1] + here[i] + above[i]
+            out[i] = d
+            largest = max(largest, d)
+    scale = 1.0 / largest if largest > 0.0 else 1.0
+    for j in range(ny):
+        out, inverse = root[j], inverse_root[j]
+        for i in range(nx):
+            value = math.sqrt(out[i] * scale)
+            out[i] = value
+            inverse[i] = 1.0 / value if value > 0.0 else 0.0
+    return largest
+
+
+@kernel
+def load_tiles(beta_x, beta_y, largest, corner, root, inverse_root, pins, factor, roots, scale, rim, ring, measure):
+    """The tiles' blocks A^ + shift in `factor`, (batches, ROWS, 9, LANES) flat, and what lies around them.
+
+    corner (T, 2): row and column of a tile's first cell.  pins: places in tile order.  roots, scale (batches, 64,
+    LANES): d^1/2 relative to `measure` (T,), and d^-1/2.  rim (T, 32): couplings across;  ring (T, 32): d^1/2 there.
+    """
+    ny, nx = root.shape
+    unit = 1.0 / largest if largest > 0.0 else 1.0
+    lanes, rows, wide = LANES, SIDE * SIDE + SIDE, SIDE + 1
+    factor[:] = 0.0
+    tiles = corner.shape[0]
+    for t in range(-(-tiles // lanes) * lanes):
+        start = (t // lanes * rows * wide) * lanes + t % lanes
+        for c in range(CELLS):
+            factor[start + c * wide * lanes] = 1.0 + SHIFT
+    for t in range(tiles):
+        batch, lane = t // lanes, t % lanes
+        start = batch * rows * wide * lanes + lane
+        low, left = corner[t, 0], corner[t, 1]
+        size = 1e-30
+        for c in range(CELLS):
+            j, i = low + c // SIDE, left + c % SIDE
+            inside = 0 <= j < ny and i < nx
+            own = root[j, i] if inside else 0.0
+            size = max(size, own)
+            place = (batch * CELLS + c) * lanes + lane
+            roots[place] = own
+            scale[place] = inverse_root[j, i] if inside else 0.0
+            if inside:
+                s = inverse_root[j, i]
+                if c % SIDE < SIDE - 1 and i + 1 < nx:
+                    factor[start + ((c + 1) * wide + 1) * lanes] = -beta_x[j, i + 1] * unit * s * inverse_root[j, i + 1]
+                if c < CELLS - SIDE and j + 1 < ny:
+                    factor[start + ((c + SIDE) * wide + SIDE) * lanes] = (
+                        -beta_y[j + 1, i] * unit * s * inverse_root[j + 1, i]
+                    )
+        for k in range(SIDE):
+            for side in range(4):
+                if side < 2:
+                    j, i, step = low + k, left + (SIDE - 1 if side else 0), 1 if side else -1
+                    jj, ii = j, i + step
+                else:
+                    j, i, step = low + (SIDE - 1 if side == 3 else 0), left + k, 1 if side == 3 else -1
+                    jj, ii = j + step, i
+                there = 0 <= jj < ny and 0 <= ii < nx
+                here = 0 <= j < ny and i < nx
+                value, beyond = 0.0, 0.0
+                if there:
+                    beyond = root[jj, ii]
+                if there and here:
+                    face = beta_x[j, max(i, ii)] if side < 2 else beta_y[max(j, jj), i]
+                    value = face * unit * inverse_root[j, i] * inverse_root[jj, ii]
+                rim[t, side * SIDE + k] = value
+                ring[t, side * SIDE + k] = beyond
+                size = max(size, beyond)
+        measure[t] = size
+        for c in range(CELLS):
+            roots[(batch * CELLS + c) * lanes + lane] /= size
+        for k in range(RIM):
+            ring[t, k] /= size
+    for k in range(pins.size):
+        t, c = pins[k] // CELLS, pins[k] % CELLS
+        factor[(t // lanes * rows + c) * wide * lanes + t % lanes] += PIN
+
+
+@kernel
+def factorise(factor, batches):
+    """Banded Cholesky in place; the diagonal holds its reciprocal."""
+    for b in range(U(batches)):
+        first = b * ROWS * WIDE * L
+        for c in range(U(CELLS)):
+            row = first + c * WIDE * L
+            for back in range(BAND):
+                k = BAND - back
+                if k <= c:
+                    other, target = first + (c - k) * WIDE * L, row + k * L
+                    for m in range(k + ONE, WIDE):
+                        x, y = row + m * L, other + (m - k) * L
+                        for l in range(L):
+                            factor[target + l] -= factor[x + l] * factor[y + l]
+                    for l in range(L):
+                        factor[target + l] *= factor[other + l]
+            for m in range(ONE, WIDE):
+                x = row + m * L
+                for l in range(L):
+                    factor[row + l] -= factor[x + l] * factor[x + l]
+            for l in range(L):
+                factor[row + l] = 1.0 / math.sqrt(factor[row + l])
+
+
+@kernel
+def solve_batch(f, first, y, at):
+    """y = B y for LANES tiles: y has its 64 rows from `at` on, 8 rows of zeros before and behind."""
+    for c in range(U(CELLS)):
+        a, o = first + c * WIDE * L, at + c * L
+        for l in range(L):
+            y[o + l] = (
+                y[o + l]
+                - f[a + U(8) * L + l] * y[o - U(8) * L + l]
+                - f[a + U(7) * L + l] * y[o - U(7) * L + l]
+                - f[a + U(6) * L + l] * y[o - U(6) * L + l]
+                - f[a + U(5) * L + l] * y[o - U(5) * L + l]
+                - f[a + U(4) * L + l] * y[o - U(4) * L + l]
+                - f[a + U(3) * L + l] * y[o - U(3) * L + l]
+                - f[a + U(2) * L + l] * y[o - U(2) * L + l]
+                - f[a + L + l] * y[o - L + l]
+            ) * f[a + l]
+    s = (WIDE + ONE) * L  # to the same diagonal one row on
+    for back in range(U(CELLS)):
+        c = U(CELLS - 1) - back
+        a, o = first + c * WIDE * L, at + c * L
+        for l in range(L):
+            y[o + l] = (
+                y[o + l]
+                - f[a + U(8) * s + l] * y[o + U(8) * L + l]
+                - f[a + U(7) * s + l] * y[o + U(7) * L + l]
+                - f[a + U(6) * s + l] * y[o + U(6) * L + l]
+                - f[a + U(5) * s + l] * y[o + U(5) * L + l]
+                - f[a + U(4) * s + l] * y[o + U(4) * L + l]
+                - f[a + U(3) * s + l] * y[o + U(3) * L + l]
+                - f[a + U(2) * s + l] * y[o + U(2) * L + l]
+                - f[a + s + l] * y[o + L + l]
+            ) * f[a + l]
+
+
+@kernel
+def solve_tiles(factor, y, batches):
+    """y = B y for all tiles; y (batches, DEEP, LANES) flat."""
+    for b in range(U(batches)):
+        solve_batch(factor, b * ROWS * WIDE * L, y, (b * DEEP + BAND) * L)
+
+
+@kernel
+def solve_eight(f, first, y):
+    """y = B y for LANES tiles and 8 vectors at once: y (DEEP, 8, LANES) flat, 8 rows of zeros before and behind."""
+    row = U(FUNCTIONS) * L
+    for c in range(U(CELLS)):
+        a = first + c * WIDE * L
+        for q in range(U(FUNCTIONS)):
+            o = (c + BAND) * row + q * L
+            for l in range(L):
+                y[o + l] = (
+                    y[o + l]
+                    - f[a + U(8) * L + l] * y[o - U(8) * row + l]
+                    - f[a + U(7) * L + l] * y[o - U(7) * row + l]
+                    - f[a + U(6) * L + l] * y[o - U(6) * row + l]
+                    - f[a + U(5) * L + l] * y[o - U(5) * row + l]
+                    - f[a + U(4) * L + l] * y[o - U(4) * row + l]
+                    - f[a + U(3) * L + l] * y[o - U(3) * row + l]
+                    - f[a + U(2) * L + l] * y[o - U(2) * row + l]
+                    - f[a + L + l] * y[o - row + l]
+                ) * f[a + l]
+    s = (WIDE + ONE) * L
+    for back in range(U(CELLS)):
+        c = U(CELLS - 1) - back
+        a = first + c * WIDE * L
+        for q in range(U(FUNCTIONS)):
+            o = (c + BAND) * row + q * L
+            for l in range(L):
+                y[o + l] = (
+                    y[o + l]
+                    - f[a + U(8) * s + l] * y[o + U(8) * row + l]
+                    - f[a + U(7) * s + l] * y[o + U(7) * row + l]
+                    - f[a + U(6) * s + l] * y[o + U(6) * row + l]
+                    - f[a + U(5) * s + l] * y[o + U(5) * row + l]
+                    - f[a + U(4) * s + l] * y[o + U(4) * row + l]
+                    - f[a + U(3) * s + l] * y[o + U(3) * row + l]
+                    - f[a + U(2) * s + l] * y[o + U(2) * row + l]
+                    - f[a + s + l] * y[o + row + l]
+                ) * f[a + l]
+
+
+@kernel
+def continue_functions(factor, traces, rim, ring, edge, work, V, source, batches):
+    """V = B W T: functions that solve A p = 0 in their tile for these traces beyond its rim.
+
+    traces (batches, 8, 32, LANES);  edge (32,): the cells along the rim.  V (batches, 8, 64, LANES);
+    source (batches, 8, 32, LANES): W T, side by side as the rim is.  work (DEEP, 8, LANES): scratch.
+    """
+    tiles, row = rim.shape[0], U(FUNCTIONS) * L
+    weight = np.zeros(LANES)
+    for b in range(U(batches)):
+        work[:] = 0.0
+        for k in range(U(RIM)):
+            cell = (BAND + U(edge[k])) * row
+            for lane in range(LANES):
+                tile = np.int64(b) * LANES + lane
+                weight[lane] = ring[tile, k] * rim[tile, k] if tile < tiles else 0.0
+            for q in range(U(FUNCTIONS)):
+                s, o = ((b * U(FUNCTIONS) + q) * U(RIM) + k) * L, cell + q * L
+                for l in range(L):
+                    source[s + l] = traces[s + l] * weight[l]
+                    work[o + l] += source[s + l]
+        solve_eight(factor, b * ROWS * WIDE * L, work)
+        for q in range(U(FUNCTIONS)):
+            for c in range(U(CELLS)):
+                v, o = ((b * U(FUNCTIONS) + q) * U(CELLS) + c) * L, (c + BAND) * row + q * L
+                for l in range(L):
+                    V[v + l] = work[o + l]
+
+
+@kernel
+def take_monomials(roots, monomials, V, batches):
+    """V = root x monomials (64, 8), for functions that are not continued."""
+    lanes = LANES
+    for b in range(batches):
+        for q in range(FUNCTIONS):
+            v = (b * FUNCTIONS + q) * CELLS * lanes
+            for c in range(CELLS):
+                for lane in range(lanes):
+                    V[v + c * lanes + lane] = roots[(b * CELLS + c) * lanes + lane] * monomials[c, q]
+
+
+@kernel
+def product_with(V, v, W, w, count, out, o):
+    """out[o:] (LANES,) = V[v] . W[w] over `count` rows, a multiple of 8."""
+    for l in range(L):
+        out[o + l] = 0.0
+    for c in range(U(count) // U(8)):
+        x, y = v + c * U(8) * L, w + c * U(8) * L
+        for l in range(L):
+            out[o + l] += (
+                V[x + l] * W[y + l]
+                + V[x + L + l] * W[y + L + l]
+                + V[x + U(2) * L + l] * W[y + U(2) * L + l]
+                + V[x + U(3) * L + l] * W[y + U(3) * L + l]
+                + V[x + U(4) * L + l] * W[y + U(4) * L + l]
+                + V[x + U(5) * L + l] * W[y + U(5) * L + l]
+                + V[x + U(6) * L + l] * W[y + U(6) * L + l]
+                + V[x + U(7) * L + l] * W[y + U(7) * L + l]
+            )
+
+
+@kernel
+def combine(V, start, rows, weights):
+    """Functions of `rows` rows replaced by their combinations: q by the sum of weights[q, p], 0 for p > q."""
+    s = U(rows) * L
+    made = np.zeros(FUNCTIONS * LANES)  # apart, so that nothing is read and written in one loop
+    for c in range(U(rows)):
+        x = start + c * L
+        for q in range(U(FUNCTIONS)):
+            o, w = q * L, q * U(FUNCTIONS) * L
+            for l in range(L):
+                made[o + l] = (
+                    weights[w + l] * V[x + l]
+                    + weights[w + L + l] * V[x + s + l]
+                    + weights[w + U(2) * L + l] * V[x + U(2) * s + l]
+                    + weights[w + U(3) * L + l] * V[x + U(3) * s + l]
+                    + weights[w + U(4) * L + l] * V[x + U(4) * s + l]
+                    + weights[w + U(5) * L + l] * V[x + U(5) * s + l]
+                    + weights[w + U(6) * L + l] * V[x + U(6) * s + l]
+                    + weights[w + U(7) * L + l] * V[x + U(7) * s + l]
+                )
+        for q in range(U(FUNCTIONS)):
+            o, v = q * L, x + q * s
+            for l in range(L):
+                V[v + l] = made[o + l]
+
+
+@kernel
+def orthonormalise(V, source, batches, gram, weights, lost):
+    """V made orthonormal in order, by Cholesky of the Gram matrix of unit functions; `source` follows.
+
+    gram, weights (8, 8, LANES) flat: scratch.  lost (batches, 8, 8, LANES): Linv Linv^T, of which GRAM_SHIFT times is
+    what orthonormality lacks.
+    """
+    r, step = U(FUNCTIONS), U(CELLS) * L
+    weights[:] = 0.0
+    for b in range(U(batches)):
+        v = b * r * step
+        for p in range(r):
+            for q in range(p + ONE):
+                product_with(V, v + p * step, V, v + q * step, CELLS, gram, (p * r + q) * L)
+        for p in range(r):  # of unit length
+            for l in range(L):
+                size = math.sqrt(gram[(p * r + p) * L + l])
+                weights[(p * r + p) * L + l] = 1.0 / max(size, 1e-30)
+        for p in range(r):
+            for q in range(p + ONE):
+                for l in range(L):
+                    gram[(p * r + q) * L + l] *= weights[(p * r + p) * L + l] * weights[(q * r + q) * L + l]
+            for l in range(L):
+                gram[(p * r + p) * L + l] += GRAM_SHIFT
+        for p in range(r):  # Cholesky, the diagonal as its reciprocal
+            for q in range(p + ONE):
+                o = (p * r + q) * L
+                for m in range(q):
+                    x, y = (p * r + m) * L, (q * r + m) * L
+                    for l in range(L):
+                        gram[o + l] -= gram[x + l] * gram[y + l]
+                if q < p:
+                    for l in range(L):
+                        gram[o + l] *= gram[(q * r + q) * L + l]
+                else:
+                    for l in range(L):
+                        gram[o + l] = 1.0 / math.sqrt(gram[o + l])
+        # the inverse of that factor, which also divides by the lengths
+        for q in range(r):
+            for l in range(L):
+                lost[(b * r * r + q * r + q) * L + l] = gram[(q * r + q) * L + l]
+            for p in range(q + ONE, r):
+                o = (b * r * r + p * r + q) * L
+                for l in range(L):
+                    lost[o + l] = 0.0
+                for m in range(q, p):
+                    x, y = (p * r + m) * L, (b * r * r + m * r + q) * L
+                    for l in range(L):
+                        lost[o + l] -= gram[x + l] * lost[y + l]
+                for l in range(L):
+                    lost[o + l] *= gram[(p * r + p) * L + l]
+        for p in range(r):
+            for back in range(p + ONE):
+                q = p - back
+                for l in range(L):
+                    weights[(p * r + q) * L + l] = (
+                        lost[(b * r * r + p * r + q) * L + l] * weights[(q * r + q) * L + l]
+                        if q < p
+                        else weights[(p * r + p) * L + l]
+                    )
+        for p in range(r):
+            for l in range(L):
+                weights[(p * r + p) * L + l] *= lost[(b * r * r + p * r + p) * L + l]
+        combine(V, v, CELLS, weights)
+        combine(source, b * r * U(RIM) * L, RIM, weights)
+        for p in range(r):  # Linv Linv^T, from the last row up so that Linv is still there
+            row = r - ONE - p
+            for q in range(row + ONE):
+                for l in range(L):
+                    total = 0.0
+                    for m in range(q + ONE):
+                        total += lost[(b * r * r + row * r + m) * L + l] * lost[(b * r * r + q * r + m) * L + l]
+                    gram[(row * r + q) * L + l] = total
+        for p in range(r):
+            for q in range(p + ONE):
+                for l in range(L):
+                    lost[(b * r * r + p * r + q) * L + l] = gram[(p * r + q) * L + l]
+
+
+@kernel
+def five_point(factor_free, V, v, out):
+    """out (64, LANES) = A^ times one function, from couplings (64, 2, LANES) to the east and north within the tile."""
+    lanes = LANES
+    for c in range(CELLS):
+        for lane in range(lanes):
+            o = c * lanes + lane
+            value = V[v + o]
+            if c % SIDE < SIDE - 1:
+                value -= factor_free[(2 * c) * lanes + lane] * V[v + o + lanes]
+            if c % SIDE > 0:
+                value -= factor_free[(2 * (c - 1)) * lanes + lane] * V[v + o - lanes]
+            if c < CELLS - SIDE:
+                value -= factor_free[(2 * c + 1) * lanes + lane] * V[v + o + SIDE * lanes]
+            if c >= SIDE:
+                value -= factor_free[(2 * (c - SIDE) + 1) * lanes + lane] * V[v + o - SIDE * lanes]
+            out[o] = value
+
+
+@kernel
+def describe(V, source, lost, roots, monomials, edge, continued, couplings, tiles, on_rim, energy, coefficients):
+    """What the coarse level needs of every tile: on_rim (T, 32, 8), energy (T, 8, 8), coefficients (T, 8, 8)."""
+    r, lanes = FUNCTIONS, LANES
+    sums, field, rims = np.zeros(lanes), np.zeros(CELLS * lanes), np.zeros(FUNCTIONS * RIM * lanes)
+    for b in range(-(-tiles // lanes)):
+        count = min(lanes, tiles - b * lanes)
+        first = b * r * CELLS * lanes
+        for q in range(r):
+            for k in range(RIM):
+                v, o = first + (q * CELLS + edge[k]) * lanes, (q * RIM + k) * lanes
+                for lane in range(lanes):
+                    rims[o + lane] = V[v + lane]
+        for lane in range(count):
+            out = on_rim[b * lanes + lane]
+            for k in range(RIM):
+                for q in range(r):
+                    out[k, q] = rims[(q * RIM + k) * lanes + lane]
+        for q in range(r):
+            if not continued:
+                five_point(
+                    couplings[b * CELLS * 2 * lanes : (b + 1) * CELLS * 2 * lanes], V, first + q * CELLS * lanes, field
+                )
+            for p in range(q + 1):
+                if continued:
+                    product_with(rims, U(p * RIM) * L, source, U((b * r + q) * RIM) * L, RIM, sums, U(0))
+                else:
+                    product_with(V, U(first) + U(p * CELLS) * L, field, U(0), CELLS, sums, U(0))
+                for lane in range(count):
+                    extra = GRAM_SHIFT * lost[(b * r * r + q * r + p) * lanes + lane]
+                    value = sums[lane] + extra
+                    if continued:
+                        value += SHIFT * extra - (SHIFT if p == q else 0.0)
+                    energy[b * lanes + lane, p, q] = value
+                    energy[b * lanes + lane, q, p] = value
+        for q in range(r):
+            for c in range(CELLS):
+                for lane in range(lanes):
+                    field[c * lanes + lane] = roots[(b * CELLS + c) * lanes + lane] * monomials[c, q]
+            for p in range(r):
+                product_with(V, U(first) + U(p * CELLS) * L, field, U(0), CELLS, sums, U(0))
+                for lane in range(count):
+                    coefficients[b * lanes + lane, p, q] = sums[lane]
+
+
+@kernel
+def keep_couplings(factor, couplings, batches):
+    """Couplings (batches, 64, 2, LANES) to the east and north within tiles, before `factorise`."""
+    lanes, rows, wide = LANES, CELLS + SIDE, SIDE + 1
+    for b in range(batches):
+        for c in range(CELLS):
+            for lane in range(lanes):
+                o = ((b * CELLS + c) * 2) * lanes + lane
+                couplings[o] = -factor[((b * rows + c + 1) * wide + 1) * lanes + lane]
+                couplings[o + lanes] = -factor[((b * rows + c + SIDE) * wide + SIDE) * lanes + lane]

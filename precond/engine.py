@@ -1,0 +1,41 @@
+"""Which engine computes a solve: kernels compiled by Numba, or torch's operations."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import torch
+
+from .pcg import Loop
+from .torch_loop import TorchLoop
+
+ENGINES = ("auto", "compiled", "torch")
+
+
+def why_not_compiled(device: torch.device) -> str | None:
+    """None where the compiled engine can be used, else a sentence."""
+    if device.type != "cpu":
+        return f"the compiled engine is for the CPU, not for {str(device)!r}"
+    return None if find_spec("numba") else "Numba is not installed; run 'pip install numba'"
+
+
+def chosen(engine: str, device: torch.device) -> tuple[str, str]:
+    """("compiled" or "torch", a notice where "auto" has to do without Numba). ValueError for what cannot be had."""
+    reason = why_not_compiled(device)
+    if engine == "compiled" and reason:
+        raise ValueError(f"engine is 'compiled' but {reason}; pass 'auto' or 'torch'.")
+    if engine != "auto":
+        return engine, ""
+    slow = device.type == "cpu" and reason is not None
+    return ("torch" if reason else "compiled"), (
+        f"solvers run several times slower than they could: {reason}" if slow else ""
+    )
+
+
+def loop(engine: str, ny: int, nx: int, device: torch.device) -> Loop:
+    """The loop of conjugate gradients on one grid shape."""
+    if engine == "compiled":
+        from .compiled.loop import CompiledLoop
+
+        return CompiledLoop(ny, nx)
+    return TorchLoop(ny, nx, device)
