@@ -1,4 +1,4 @@
-"""The fields of a frame as files for other programs: NumPy's npz, and VTK image data for ParaView and its kin."""
+"""The fields of a frame as files for other programs: NumPy's npz, and VTK image data for ParaView."""
 
 from __future__ import annotations
 

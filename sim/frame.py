@@ -1,4 +1,4 @@
-"""What goes into a step and what comes out of it: three small immutable records."""
+"""Input and output of a step: immutable records."""
 
 from __future__ import annotations
 

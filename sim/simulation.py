@@ -282,7 +282,7 @@ class Simulation:
         return (total * self.grid.dx**2).tolist()
 
     def _enter(self, nested: list[float]) -> None:
-        """Enter volumes of the nested fractions, then of all fluid, that came from outside."""
+        """Enter into the ledger the volumes of the nested fractions, then of all fluid, that came from outside."""
         self.ledger = [entry + volume for entry, volume in zip(self.ledger, differences(nested))]
 
     def _brush(self, strokes: tuple[Stroke, ...], dt: float) -> None:
@@ -346,7 +346,7 @@ class Simulation:
         return drag
 
     def _add_forces(self, h: float) -> None:
-        """v -= g h between fluid cells, then what viscosity does in h; an open top moves with its cell."""
+        """v -= g h between fluid cells, then the viscous step; an open top moves with its cell."""
         self.v[1:-1] -= h * self.controls.gravity
         if self.scene.open_top:
             self.v[-1].copy_(self.v[-2])
@@ -376,7 +376,7 @@ class Simulation:
         if self._has_solid:
             plic.extend_into_solid(self._plan, self.F, self._wall)
 
-    # What is known about the state ---------------------------------------------------------------------------------
+    # Measurements ---------------------------------------------------------------------------------
 
     def _hydrostatic(self) -> torch.Tensor:
         """Weight of the column above every cell [Pa]: the exact pressure of layers at rest, so that rest costs nothing.
@@ -402,7 +402,7 @@ class Simulation:
         return now
 
     def _surface_energy(self) -> float:
-        """[J/m]"""
+        """Energy of all interfaces [J/m]."""
         if not any(self.controls.tensions):
             return 0.0
         tension.survey(self._plan.serial, self.F, self._wall, self._sigma, self._surface, self.grid.dx)

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def work(given: Sequence[str]) -> int:
-    """`main` without its errors."""
+    """What `main` does; errors are raised as Refusal."""
     scenes, sizes, json = options(given)
     rows = []
     for scene in scenes:

@@ -1,4 +1,4 @@
-"""Transport of the phases and of momentum by one and the same geometric fluxes.
+"""Transport of the phases and of momentum by the same geometric fluxes.
 
 Volume: split sweeps of Weymouth & Yue 2010. In a sweep along one axis, with Courant numbers U = w dt / dx on the faces,
 
@@ -67,7 +67,7 @@ def mark(plan: ti.template(), F: ti.template(), c: ti.template()):
 
 @ti.func
 def crowding(plan: ti.template(), F: ti.template(), j: ti.i32, i: ti.i32) -> ti.f64:
-    """By how much slower a cell must flow for its crowd of phases: 1/2 over the largest fraction, at least 1."""
+    """Factor by which a cell's Courant number must be smaller: 1/2 over its largest fraction, at least 1."""
     largest, below = 0.0, 0.0
     for k in ti.static(range(plan.count)):
         largest = ti.max(largest, F[k, j, i] - below)

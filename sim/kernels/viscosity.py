@@ -147,13 +147,13 @@ class Viscosity:
         return outcome
 
     def _forget(self) -> None:
-        """Margins and ends that no step writes must not keep a NaN, which 0 times it would still be."""
+        """Zero what no step overwrites, margins and ends: a NaN there would stay, since 0 * NaN is NaN."""
         for work in (self.x, self.along, self.tau, self.turn):
             (work.both if isinstance(work, Faces) else work.whole).zero_()
         self.accelerations.zero_()
 
     def apply(self, p: Faces, q: Faces) -> None:
-        """q = A p for p that is 0 on prescribed faces; what stands in their rows of q means nothing."""
+        """q = A p for p that is 0 on prescribed faces; q is undefined in their rows."""
         self._drag(p, q)
         q.both.addcmul_(self.mass.both, p.both)
 

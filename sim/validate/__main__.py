@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def work(given: Sequence[str]) -> int:
-    """`main` without its errors."""
+    """What `main` does; errors are raised as Refusal."""
     chosen = options(given)
     results = [result for name in chosen.cases for result in measured(name, chosen)]
     holds = all(check.holds for result in results for check in result.checks)

@@ -17,7 +17,7 @@ from sim.validate.results import Check, Curve, Result
 
 @dataclass(frozen=True)
 class Bubble:
-    """A rising bubble of Hysing et al. 2009: liquid and gas, and the numbers of their finest codes."""
+    """A rising bubble of Hysing et al. 2009: its parameters, bubble first."""
 
     rho: tuple[float, float]  # bubble, liquid
     mu: tuple[float, float]

@@ -12,9 +12,9 @@ from sim.simulation import Solve
 
 @dataclass(frozen=True)
 class Check:
-    """One number beside its reference. tolerance: the largest |measured - reference|, or the largest measured value
+    """One number beside its reference.
 
-    itself where the reference is None.
+    tolerance: the largest |measured - reference|, or the largest measured value where the reference is None.
     """
 
     quantity: str
