@@ -38,11 +38,11 @@ class Pane:
 
     @property
     def elapsed(self) -> float:
-        """Simulated since the start, as shown [s]."""
+        """Simulated time since the start, as shown [s]."""
         return self.frame.time - self._origin
 
     def step(self) -> None:
-        """Computes an output frame. What raises leaves the fluid as it was."""
+        """Computes an output frame; if it raises, the fluid stays as it was."""
         start = time.perf_counter()
         frame = self.session.step()
         seconds = time.perf_counter() - start
@@ -67,7 +67,7 @@ class Pane:
         return self.method_stats.result(self.frame.time, shown)
 
     def warm_up(self) -> None:
-        """Lets compilers run and buffers be made, for the brush too, so that no frame is timed with them."""
+        """Compiles kernels and allocates buffers, for the brush too, so that no frame is timed with them."""
         self.rehearse(1, OUTSIDE)
 
     def rehearse(self, frames: int, strokes: tuple[Stroke, ...] = ()) -> float:
@@ -97,14 +97,14 @@ def furthest_behind(panes: Sequence[Pane]) -> Pane:
 
 
 def advance_to(panes: Sequence[Pane], clock: float) -> None:
-    """Lets every pane show the newest frame that it has finished when its own clock shows `clock` [s]."""
+    """Advances every pane to the newest frame that it has finished when its own clock shows `clock` [s]."""
     while (pane := furthest_behind(panes)).due <= clock:
         pane.publish()
         pane.step()
 
 
 class Inputs:
-    """What the user does in a race, for each pane at the same output frame: that of the pane that is furthest ahead."""
+    """The user's inputs in a race. Each counts from the same output frame in every pane."""
 
     def __init__(self, panes: Sequence[Pane]) -> None:
         self._panes = panes
@@ -115,8 +115,8 @@ class Inputs:
         """Adds an input that counts from the next frame of the pane that is furthest ahead."""
         self._entries.append((max(pane.method_stats.frames for pane in self._panes), action, arguments))
 
-    def hand_to(self, which: int) -> None:
-        """Carries out what is due for a pane before its next frame. Raises ValueError for what it refuses."""
+    def carry_out_for(self, which: int) -> None:
+        """Carries out the inputs due for a pane before its next frame. Raises ValueError where one is refused."""
         pane = self._panes[which]
         while (
             self._next[which] < len(self._entries) and self._entries[self._next[which]][0] <= pane.method_stats.frames

@@ -31,23 +31,23 @@ class Race:
         self._serial = 0
 
     def submit(self, action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-        """One of PANE_INPUTS, for every pane at the same output frame."""
+        """Adds one of PANE_INPUTS, for every pane at the same output frame."""
         self._inputs.add(action, arguments)
 
     def set_tolerance(self, tol: float) -> None:
-        """For every pane, from its next solve on."""
+        """Sets the tolerance of every pane, from its next solve on."""
         for pane in self.panes:
             pane.session.solve.choice = Choice(pane.precond, tol)
 
     def turn(self) -> None:
-        """The pane whose own clock is furthest behind makes a frame; one whose fluid breaks off leaves the race.
+        """Makes a frame of the pane whose own clock is furthest behind; a pane whose solve fails leaves the race.
 
         Raises ValueError for an input that the fluid refuses, and when the last pane has left.
         """
         pane = furthest_behind(self.panes)
         if math.isinf(pane.due):
             raise ValueError(self.panes[0].method_stats.error)
-        self._inputs.hand_to(self.panes.index(pane))
+        self._inputs.carry_out_for(self.panes.index(pane))
         try:
             pane.step()
         except (ValueError, RuntimeError) as error:

@@ -1,1 +1,1 @@
-"""SceneEditor the fluid with OpenGL: fields, colour maps, interfaces."""
+"""Draws the fluid with OpenGL: fields, colour maps, interfaces."""

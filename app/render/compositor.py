@@ -1,4 +1,4 @@
-"""What lies under all that ImGui draws: pictures of the fluid, copied to where they belong, pixel by pixel.
+"""Puts pictures of the fluid under everything that ImGui draws, copied pixel by pixel.
 
 As a textured rectangle of ImGui's a picture would be sampled and blended, which in software costs three times as much.
 """
@@ -19,7 +19,7 @@ class Compositor:
         self._laid: list[tuple[Target, float, float]] = []
 
     def lay(self, renderer: FluidRenderer, x: float, y: float) -> None:
-        """What the renderer has drawn last, with its upper left corner at a point of the window; for one frame."""
+        """Places what the renderer has drawn last, its upper left corner at a point of the window; for one frame."""
         self._laid.append((renderer.target, x, y))
 
     def draw(self) -> None:

@@ -53,14 +53,14 @@ class Texture:
             gl.glTexParameteri(gl.GL_TEXTURE_2D, key, value)
 
     def upload(self, channels: Sequence[np.ndarray] | np.ndarray) -> None:
-        """One to four channels, (rows, columns) uint8, row 0 at the bottom; those that are missing are 0."""
+        """Uploads one to four channels, (rows, columns) uint8, row 0 at the bottom; missing ones are 0."""
         pixels = np.zeros((*channels[0].shape, 4), np.uint8)
         for k, channel in enumerate(channels):
             pixels[..., k] = channel
         self._image((pixels.shape[1], pixels.shape[0]), pixels.ctypes.data_as(ctypes.c_void_p))
 
     def allocate(self, size: tuple[int, int]) -> None:
-        """Makes it one to draw into."""
+        """Allocates storage, so that it can be drawn into."""
         self._image(size, None)
 
     def _image(self, size: tuple[int, int], data: Any) -> None:
@@ -75,7 +75,7 @@ class Target:
         self.name, self.size, self._textures = int(gl.glGenFramebuffers(1)), (0, 0), textures
 
     def resize(self, size: tuple[int, int]) -> None:
-        """To (width, height). Raises RuntimeError where the driver cannot draw into textures."""
+        """Changes its size to (width, height). Raises RuntimeError where the driver cannot draw into textures."""
         if size == self.size:
             return
         gl.glBindFramebuffer(gl.GL_FRAMEBUFFER, self.name)
@@ -90,7 +90,7 @@ class Target:
         self.size = size
 
     def copy_to(self, name: int, left: int, bottom: int, size: tuple[int, int]) -> None:
-        """Into a rectangle of another framebuffer, which is then bound; enlarged smoothly where its size differs."""
+        """Copies into a rectangle of another framebuffer, which is then bound; scaled smoothly where sizes differ."""
         gl.glBindFramebuffer(gl.GL_READ_FRAMEBUFFER, self.name)
         gl.glBindFramebuffer(gl.GL_DRAW_FRAMEBUFFER, name)
         areas = (0, 0, *self.size, left, bottom, left + size[0], bottom + size[1])
@@ -121,7 +121,7 @@ class Program:
             self.set(uniform, unit)
 
     def use(self, target: Target, *textures: Texture) -> None:
-        """From now on, drawing into a target and reading the textures in the order of their names."""
+        """Draws into a target from now on, and reads the textures in the order of their names."""
         gl.glBindFramebuffer(gl.GL_FRAMEBUFFER, target.name)
         gl.glViewport(0, 0, *target.size)
         gl.glUseProgram(self._name)
@@ -130,7 +130,7 @@ class Program:
             gl.glBindTexture(gl.GL_TEXTURE_2D, texture.name)
 
     def set(self, uniform: str, *values: float | bool) -> None:
-        """A uniform of one to four floats, or of one int or bool, of the program in use."""
+        """Sets a uniform of the program in use: one to four floats, one int or one bool."""
         if self._set.get(uniform) == values:
             return
         self._set[uniform] = values
@@ -156,7 +156,7 @@ class Mesh:
         gl.glBindBuffer(gl.GL_ARRAY_BUFFER, 0)
 
     def upload(self, corners: np.ndarray) -> None:
-        """The triangles, (3 n, 2) float32, and makes this the mesh that is drawn."""
+        """Uploads triangles, (3 n, 2) float32, and makes this the mesh that is drawn."""
         data = np.concatenate([SCREEN, corners])
         gl.glBindVertexArray(self._array)
         gl.glBindBuffer(gl.GL_ARRAY_BUFFER, self._buffer)

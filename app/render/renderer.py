@@ -29,7 +29,7 @@ STONE = (0.50, 0.47, 0.44)
 
 
 class FluidRenderer:
-    """Needs a current OpenGL 3.3 context at construction and at every call."""
+    """Draws frames; needs a current OpenGL 3.3 context at construction and at every call."""
 
     def __init__(self) -> None:
         self._programs: dict[int, tuple[Program, Program]] = {}  # of the two passes, by number of phases
@@ -99,14 +99,14 @@ def heaviness(scene: Scene) -> list[float]:
 
 
 def surroundings(carried: np.ndarray, scene: Scene) -> list[np.ndarray]:
-    """How heavy the fluid is near by and further around each cell, in bytes; `carried`: all fractions but the last."""
+    """Mean heaviness of the fluid near each cell and further around it, in bytes; `carried`: fractions but the last."""
     *heavy, last = heaviness(scene)
     weight = last + sum((own - last) * share for own, share in zip(heavy, carried))
     return [resample.in_bytes(resample.around(weight, reach * weight.shape[0])) for reach in (NEAR, FAR)]
 
 
 def set_colors(program: Program, scene: Scene, view: View) -> None:
-    """The uniforms of what turns a place into a colour."""
+    """Sets the uniforms for colours."""
     for k, (phase, heavy) in enumerate(zip(scene.phases, heaviness(scene))):
         program.set(f"heaviness[{k}]", heavy)
         program.set(f"phase_color[{k}]", *phase.color)

@@ -81,7 +81,10 @@ def in_bytes(values: np.ndarray) -> np.ndarray:
 
 
 def owners(fine: Sequence[np.ndarray]) -> np.ndarray:
-    """Who has most of each texel, uint8: a phase, or solids after the last; `fine`: all phases but the last, solids."""
+    """Index of the phase with the largest share of each texel, uint8; solids come after the last phase.
+
+    fine: all phases but the last, then solids.
+    """
     phases, owner = len(fine), np.zeros(fine[0].shape, np.uint8)
     last, most = np.full(fine[0].shape, 255, np.int16), fine[0].astype(np.int16)
     for k, fraction in enumerate(fine[:-1]):
@@ -94,7 +97,7 @@ def owners(fine: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def near_edges(owner: np.ndarray, pixels: float) -> np.ndarray:
-    """True for texels of so many pixels in which an edge may be seen; the others hold what `owner` says, and no more.
+    """True for texels, `pixels` wide, in which an edge may be seen; the others are of one owner alone.
 
     Between texels fractions are means of four with positive weights, so among four of one owner it stays ahead.
     """

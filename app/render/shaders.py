@@ -1,4 +1,4 @@
-"""GLSL of the two passes that draw the fluid; render.py says what goes in and out.
+"""GLSL of the two passes that draw the fluid; renderer.py says what goes in and out.
 
 All that is costly happens at two texels per cell and in eight bits; the second pass touches only the pixels near edges,
 all others are an enlarged copy. On software OpenGL a frame takes 17 instead of 40 ms.
@@ -173,5 +173,5 @@ void main() { color = vec4(painted(MIX(read, fine), texture(light, uv)), 1.0); }
 
 
 def source(shader: str, phases: int) -> str:
-    """A whole fragment shader for so many phases."""
+    """The source of a fragment shader for this number of phases."""
     return f"#version 330 core\n#define PHASES {phases}\n{shader}"

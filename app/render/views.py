@@ -74,7 +74,7 @@ class Range:
 
 
 def automatic_range(view: View, values: np.ndarray, solid: np.ndarray) -> Range:
-    """From nearly the smallest to nearly the largest value in the fluid; a lone spike does not grey out the rest."""
+    """The range from nearly the smallest to nearly the largest value in the fluid; a lone spike does not widen it."""
     fluid = values[~solid]
     if fluid.size == 0:
         return Range(0.0, 1.0)

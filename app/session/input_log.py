@@ -45,7 +45,7 @@ class InputLog:
             self._close()
 
     def close(self) -> None:
-        """No more lines."""
+        """Closes the file."""
         self._close()
 
     def _close(self) -> None:

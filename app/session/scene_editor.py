@@ -57,7 +57,7 @@ class BrushPath:
 
 @dataclass
 class Gesture:
-    """From the press of the mouse to its release."""
+    """All that is drawn from a press of the mouse to its release."""
 
     paths: list[BrushPath] = field(default_factory=list)
     cells: np.ndarray | None = None  # of a gesture after time zero: those that became wall, or that were opened
@@ -69,7 +69,7 @@ class Gesture:
 
 
 class SceneEditor:
-    """The scene with what has been drawn into it, and the gestures to take back. Knows nothing of the simulation."""
+    """The scene with what has been drawn into it, and the gestures to take back. Independent of the simulation."""
 
     def __init__(self, scene: Scene, grid: Grid, seed: int) -> None:
         self.bare, self._grid, self._seed = scene, grid, seed

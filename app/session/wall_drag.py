@@ -1,4 +1,4 @@
-"""The wall that the user holds with the tool drag, from one output frame to the next."""
+"""A wall that is dragged with the mouse, from one output frame to the next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHARES = (1.0, 0.5, 0.25, 0.125)  # of a way that is blocked, to come close to t
 
 
 class WallDrag:
-    """Makes at most one stroke a frame of the drag strokes, from where the wall is and not from where the mouse was.
+    """Combines drag strokes into one stroke per frame, from where the wall is, not from where the mouse was.
 
     So a wall is not lost when the mouse is fast, when the clock runs slow, or when something is in the way.
     """
@@ -32,13 +32,13 @@ class WallDrag:
         self._cells = np.zeros((0, 0), dtype=bool)
 
     def add(self, stroke: Stroke) -> None:
-        """Another piece of the mouse's way; one that does not start where the last one ended is a new press."""
+        """Adds a piece of the mouse's path; one that does not start where the last one ended is a new press."""
         if (stroke.x0, stroke.y0) != self._mouse or self._finishing:
             self._hold, self._finishing = (stroke.x0, stroke.y0), False
         self._mouse, self._radius = (stroke.x1, stroke.y1), stroke.radius
 
     def finish(self) -> None:
-        """The mouse has been released: the wall still comes to where it was, if nothing is in the way."""
+        """The mouse was released: the wall still moves to where it was, if nothing is in the way."""
         self._finishing = True
 
     def pull(self, solid: np.ndarray, dx: float) -> tuple[Stroke, ...]:
@@ -58,7 +58,7 @@ class WallDrag:
         return (Stroke("drag", x, y, x + self._way[0], y + self._way[1], self._radius),)
 
     def follow(self, solid: np.ndarray, dx: float, share: float) -> None:
-        """Notes where the wall has come to in a frame that simulated `share` of its time."""
+        """Finds where the wall is after a frame that simulated `share` of its time."""
         if self._hold is None or self._way == (0.0, 0.0):
             return
         for part in (*SHARES, 0.0):
@@ -69,7 +69,7 @@ class WallDrag:
                 return
 
     def _free_way(self, solid: np.ndarray, dx: float) -> tuple[float, float]:
-        """Towards the mouse [m]; along an obstacle, or up to it, where the straight way is blocked."""
+        """The displacement towards the mouse [m]; along an obstacle, or up to it, where the straight way is blocked."""
         assert self._hold is not None
         assert self._mouse is not None
         x, y = self._mouse[0] - self._hold[0], self._mouse[1] - self._hold[1]
@@ -87,7 +87,7 @@ class WallDrag:
         return best
 
     def _shift(self, way: tuple[float, float], dx: float) -> tuple[int, int]:
-        """(rows, columns) that a way from the present hold crosses."""
+        """(rows, columns) that a displacement from the present hold crosses."""
         assert self._hold is not None
         (x, y), (u, v) = self._hold, way
         return math.floor((y + v) / dx) - math.floor(y / dx), math.floor((x + u) / dx) - math.floor(x / dx)

@@ -57,6 +57,7 @@ class MethodResult:
     def numbers(self) -> dict[str, Any]:
         """The numbers under the names that --json uses, without the curve; None for what is not finite."""
         table = {key: value for key, value in vars(self).items() if key not in ("history", "error")}
+        # "trouble": the name in files of the first version
         table |= {"trouble": self.error, "residual": self.residual if math.isfinite(self.residual) else None}
         return {**table, "shown": dict(vars(self.shown))}
 

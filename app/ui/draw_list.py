@@ -1,4 +1,4 @@
-"""Text and lines at any size, into a draw list of ImGui."""
+"""Draws text, lines and markers of any size into a draw list of ImGui."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DrawList:
         return size * min(1.0, room / max(self.width(text, size, bold), 1.0))
 
     def line(self, start: tuple[float, float], end: tuple[float, float], tint: Any, width: float = 1.0) -> None:
-        """A straight line."""
+        """Draws a straight line."""
         self.ink.add_line(start, end, theme.packed(tint), width)
 
     def marker(self, x: float, y: float, shape: str, radius: float, tint: Any) -> None:

@@ -12,7 +12,7 @@ from app.render import colormaps
 
 
 def color(text: str, alpha: float = 1.0) -> ImVec4:
-    """From "#rrggbb"."""
+    """The colour of "#rrggbb"."""
     red, green, blue = (int(text[k : k + 2], 16) / 255 for k in (1, 3, 5))
     return ImVec4(red, green, blue, alpha)
 
@@ -87,7 +87,7 @@ def apply() -> None:
 
 
 def apply_to_plots() -> None:
-    """The same theme for ImPlot."""
+    """Applies the theme to ImPlot."""
     style = implot.get_style()
     style.plot_padding, style.label_padding, style.plot_border_size = ImVec2(2, 4), ImVec2(4, 2), 0
     style.plot_min_size = ImVec2(60, 40)  # the default, 200 x 150, would run off the panel's half columns
@@ -101,7 +101,7 @@ def apply_to_plots() -> None:
 
 
 def packed(value: ImVec4, alpha: float = 1.0) -> int:
-    """As draw lists take colours."""
+    """The colour as draw lists take it."""
     return int(imgui.color_convert_float4_to_u32(ImVec4(value.x, value.y, value.z, value.w * alpha)))
 
 

@@ -39,7 +39,7 @@ Corners = tuple[float, float, float, float]  # left, top, right, bottom [pixels]
 
 @dataclass
 class UiState:
-    """Changed by keys, mouse and panel; read when drawing."""
+    """The state of the interface, changed by keys, mouse and panel, read when drawing."""
 
     view: View = VIEWS[0]
     automatic: bool = True  # the range of the colour map follows the values

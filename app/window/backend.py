@@ -39,7 +39,7 @@ def params(size: tuple[int, int], offscreen: bool) -> Any:
 
 
 def prepare_offscreen() -> None:
-    """Has GLFW make windows that need no display."""
+    """Makes GLFW create windows that need no display."""
     import glfw  # after imgui_bundle, so that both use one copy of the library
 
     glfw.init_hint(glfw.PLATFORM, glfw.PLATFORM_NULL)
@@ -59,7 +59,7 @@ def on_drop(opened: Callable[[Sequence[Path]], None]) -> None:
 
 
 def wake() -> None:
-    """Has a window at rest be drawn now. For any thread, once the window is there."""
+    """Redraws a window at rest now. For any thread, once the window is there."""
     import glfw
 
     glfw.post_empty_event()

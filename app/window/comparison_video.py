@@ -57,7 +57,7 @@ class ComparisonVideo:
         self.poster: np.ndarray | None = None
 
     def params(self) -> Any:
-        """For HelloImGui's runner."""
+        """Parameters of HelloImGui's runner."""
         p = self._params = backend.params(SIZE, offscreen=True)
         # the monitor that nobody sees has this size, less a bar that only a full screen covers
         p.app_window_params.window_geometry.full_screen_mode = hello_imgui.FullScreenMode.full_screen

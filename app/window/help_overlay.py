@@ -19,7 +19,7 @@ WIDTH = 30.0  # of the page
 
 
 def draw(state: UiState, center: tuple[float, float], start_tour: Callable[[], None]) -> None:
-    """A window of its own."""
+    """Draws the page in a window of its own."""
     imgui.set_next_window_pos(ImVec2(*center), imgui.Cond_.always, ImVec2(0.5, 0.5))
     imgui.push_style_color(imgui.Col_.window_bg, theme.color("#0f1216", 0.95))
     imgui.push_style_var(imgui.StyleVar_.window_rounding, 8 * theme.unit())

@@ -70,7 +70,7 @@ class Tour:
         return 0 if self._at is None else self._at + 1
 
     def start(self) -> None:
-        """From the first step."""
+        """Starts the tour at its first step."""
         self._at, self._then, self.offered, self.toured = 0, None, False, True
 
     def end(self) -> None:
@@ -78,7 +78,7 @@ class Tour:
         self._at, self.offered, self.toured = None, False, True
 
     def skip(self) -> None:
-        """To the next step, whether this one was done or not."""
+        """Moves to the next step, whether this one was done or not."""
         if self._at is not None:
             self._at, self._then = (self._at + 1 if self._at + 1 < len(STEPS) else None), None
 

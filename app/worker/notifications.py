@@ -20,7 +20,7 @@ class Notice:
 
 
 class Notices:
-    """May be used from any thread."""
+    """All notices; may be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class Notices:
             self.current = made
 
     def newest_first(self) -> tuple[Notice, ...]:
-        """All that are kept."""
+        """The notices kept, the newest first."""
         with self._lock:
             return tuple(reversed(self._all.values()))
 

@@ -23,7 +23,7 @@ Command = tuple[Callable[..., Any], tuple[Any, ...]]  # an action on a session, 
 
 
 class ViewModel:
-    """Methods return at once: the simulation follows before its next frame."""
+    """What the window shows and the user sets. Methods return at once; the simulation follows at its next frame."""
 
     def __init__(self, solve: SwitchableSolver, paused: bool = False) -> None:
         self._solve, self._lock = solve, threading.Lock()
@@ -55,7 +55,7 @@ class ViewModel:
 
     @property
     def replaying(self) -> bool:
-        """Whether a log decides what happens."""
+        """Whether inputs come from a log."""
         return self.snapshot is not None and self.snapshot.replaying
 
     @property
@@ -75,7 +75,7 @@ class ViewModel:
         self.changed.set()
 
     def choose(self, choice: Choice) -> None:
-        """Another preconditioner or tolerance, from the next pressure solve on, even within a frame."""
+        """Sets preconditioner and tolerance, from the next pressure solve on, even within a frame."""
         if self.replaying:
             self.notify(BUSY)
             return
