@@ -15,9 +15,10 @@ from .jit import kernel
 from .tiles import FUNCTIONS, GRAM_SHIFT, SIDE
 
 # columns of the table of levels
-COUNT, BASE, MEMBERS, SLOTS, GROUPS, PLACE = range(6)
+COUNT, BASE, MEMBERS, SLOTS, GROUPS, PLACE, FIRST = range(7)
 """Blocks; the first one's number; blocks in a group of the next level; outward sides of a group's members; the first
-group's number among all groups; where vectors over this level's functions begin."""
+group's number among all groups; where vectors over this level's functions begin; the first of its crossings, and in
+the next column the end of them (see hierarchy.py)."""
 GROUP = 32  # most unknowns in a group
 
 
@@ -122,7 +123,7 @@ def build_levels(
     """
     r = FUNCTIONS
     block, scratch, pivot_row = np.zeros((GROUP, GROUP)), np.zeros(GROUP * GROUP), np.zeros(GROUP)
-    source, within, product, gram = np.zeros((r, GROUP)), np.zeros((GROUP, r)), np.zeros((r, GROUP)), np.zeros((r, r))
+    source, within, product, gram = np.zeros((GROUP, r)), np.zeros((GROUP, r)), np.zeros((r, GROUP)), np.zeros((r, r))
     table, outer = np.zeros((r, r)), np.zeros((r, r))
     for k in range(levels.shape[0] - 1):
         base, M, count = levels[k, BASE], levels[k, MEMBERS], levels[k, SLOTS]
@@ -167,19 +168,21 @@ def build_levels(
                             table[p, q] = outside[k, slot, p, q] + corrections[group, slot, p, q]
                     outer[:] = 0.0
                     for i in range(r):
+                        out = outer[i]
                         for p in range(r):
-                            weight = coefficients[other, i, p]
+                            weight, row = coefficients[other, i, p], table[p]
                             for q in range(r):
-                                outer[i, q] += weight * table[p, q]
+                                out[q] += weight * row[q]
                     for i in range(r):
                         for p in range(r):
                             weight = towards[side, first + m, i, p]
+                            row, other_row = source[m * r + i], outer[p]
                             for q in range(r):
-                                source[q, m * r + i] += weight * outer[p, q]
+                                row[q] += weight * other_row[q]
                 for q in range(r):
                     row = V[q]
                     for i in range(n):
-                        weight, column = source[q, i], inverses[group, i]
+                        weight, column = source[i, q], inverses[group, i]
                         for j in range(n):
                             row[j] += weight * column[j]
             else:
@@ -222,17 +225,21 @@ def build_levels(
                     m = slots[k, slot, 0]
                     other = neighbours[side, first + m]
                     start = ((other - base) % M) * r
-                    for i in range(r):
-                        for q in range(r):  # the neighbour's functions as this member meets them
-                            total = 0.0
-                            for p in range(r):
-                                total += towards[side, first + m, i, p] * W[q, start + p]
-                            table[i, q] = total
-                    for p in range(r):
+                    for q in range(r):  # the neighbour's functions as this member meets them: rows of towards W^T
+                        image = product[q]
                         for i in range(r):
-                            weight, row = V[p, m * r + i], table[i]
-                            for q in range(r):
-                                outer[p, q] += weight * row[q]
+                            image[i] = 0.0
+                        for p in range(r):
+                            weight, row = W[q, start + p], towards[side - 1, other, p]
+                            for i in range(r):
+                                image[i] += weight * row[i]
+                    for p in range(r):
+                        mine = V[p, m * r : (m + 1) * r]
+                        for q in range(r):
+                            image, total = product[q], 0.0
+                            for i in range(r):
+                                total += mine[i] * image[i]
+                            outer[p, q] += total
                 for p in range(r):
                     for q in range(r):
                         towards[side, own, p, q] = outer[p, q]

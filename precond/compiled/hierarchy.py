@@ -18,10 +18,10 @@ from ..htp.layout import CELLS, SIDE, Layout
 from ..preconditioner import CompiledForm
 from ..system import PoissonSystem
 from . import galerkin, tiles
-from .galerkin import BASE, COUNT, GROUP, GROUPS, MEMBERS, PLACE
+from .galerkin import BASE, COUNT, FIRST, GROUP, GROUPS, MEMBERS, PLACE
 from .jit import kernel
 from .loop import advance
-from .tiles import FUNCTIONS, LANES, RIM, solve_tiles
+from .tiles import FUNCTIONS, LANES, RIM, U, solve_tiles
 
 DEEP = CELLS + 2 * SIDE
 
@@ -33,6 +33,8 @@ class Data(NamedTuple):
     factor, scale: see tiles.py;  rim (T, 32), opposite (T, 32): couplings across, and whose rim lies there or -1;
     edge (32,): cells along the rim.  on_rim (T, 32, 8): the functions there.
     levels, neighbours, towards, inverses, bases, top: see galerkin.py;  visits (levels,).
+    crossings (n, 3): for every pair of neighbours in two groups, level by level: where the one's unknowns begin, where
+    the other's, and where in `towards` the block lies by which they are coupled, transposed.
     x, y (batches, DEEP, LANES): vectors of the tiles.  d, f (T, 32): residuals on the rims.
     R, X, D, F: vectors of the coarse levels, one after the other at their PLACE.  counts (levels,): visits made.
     """
@@ -47,6 +49,7 @@ class Data(NamedTuple):
     on_rim: np.ndarray
     levels: np.ndarray
     neighbours: np.ndarray
+    crossings: np.ndarray
     towards: np.ndarray
     inverses: np.ndarray
     bases: np.ndarray
@@ -86,22 +89,24 @@ def solve_groups(data, k, right, out, add):
 @kernel
 def beyond(data, k, x, out):
     """out = W x: what blocks in other groups add to the residual."""
-    levels, neighbours, towards, r = data.levels, data.neighbours, data.towards, FUNCTIONS
-    base, M, place = levels[k, BASE], levels[k, MEMBERS], levels[k, PLACE]
-    for b in range(levels[k, COUNT]):
-        o = out[place + b * r : place + (b + 1) * r]
-        for i in range(r):
-            o[i] = 0.0
-        for side in range(4):
-            other = neighbours[side, base + b] - base
-            if other < 0 or other // M == b // M:
-                continue
-            # the transpose of the neighbour's block, so that the inner loop runs along memory
-            T, y = towards[side ^ 1, base + other], x[place + other * r : place + (other + 1) * r]
-            for p in range(r):
-                weight, row = y[p], T[p]
-                for i in range(r):
-                    o[i] += weight * row[i]
+    levels, crossings, R = data.levels, data.crossings, U(FUNCTIONS)
+    place, size = U(levels[k, PLACE]), U(levels[k, COUNT] * FUNCTIONS)
+    T = data.towards.reshape(-1)
+    for i in range(size):
+        out[place + i] = 0.0
+    for c in range(levels[k, FIRST], levels[k, FIRST + 1]):
+        o, y, t = place + U(crossings[c, 0]), place + U(crossings[c, 1]), U(crossings[c, 2])
+        for i in range(R):
+            out[o + i] += (
+                x[y] * T[t + i]
+                + x[y + U(1)] * T[t + U(8) + i]
+                + x[y + U(2)] * T[t + U(16) + i]
+                + x[y + U(3)] * T[t + U(24) + i]
+                + x[y + U(4)] * T[t + U(32) + i]
+                + x[y + U(5)] * T[t + U(40) + i]
+                + x[y + U(6)] * T[t + U(48) + i]
+                + x[y + U(7)] * T[t + U(56) + i]
+            )
 
 
 @kernel
@@ -340,13 +345,15 @@ class Workspace:
             self.slots[k, : len(of.slots)] = of.slots
             self.outside[k, : len(of.slots)] = constants.outside[k].numpy()
             self.members[k, : of.members] = constants.members[k].numpy()
+        neighbours = self._neighbours(layout, levels)
+        crossings = crossings_of(levels, neighbours)
         n = int(levels[-1, COUNT]) * FUNCTIONS
         self.matrix = np.zeros((n, n))
         self.data = Data(
             shape=(ny, nx), corner=corners(layout), factor=np.zeros(batches * (CELLS + SIDE) * (SIDE + 1) * LANES),
             scale=np.zeros(lanes * CELLS), rim=np.zeros((T, RIM)), opposite=opposite_rims(layout),
             edge=layout.rim.numpy().astype(np.int64), on_rim=np.zeros((T, RIM, 8)), levels=levels,
-            neighbours=self._neighbours(layout, levels), towards=np.zeros((4, blocks, 8, 8)),
+            neighbours=neighbours, crossings=crossings, towards=np.zeros((4, blocks, 8, 8)),
             inverses=np.zeros((max(groups, 1), GROUP, GROUP)), bases=np.zeros((max(groups, 1), 8, GROUP)),
             top=np.zeros((n, n)), visits=np.ones(len(levels) + 1, np.int64),
             x=np.zeros(lanes * DEEP), y=np.zeros(lanes * DEEP), d=np.zeros((T, RIM)), f=np.zeros((T, RIM)),
@@ -420,12 +427,13 @@ class Workspace:
 
     @staticmethod
     def _levels(layout: Layout) -> np.ndarray:
-        levels = np.zeros((len(layout.groups) + 1, 6), np.int64)
+        levels = np.zeros((len(layout.groups) + 1, 8), np.int64)
         base = groups = place = 0
         for k in range(len(levels)):
             count = layout.blocks[k][0] * layout.blocks[k][1]
             of = layout.groups[k] if k < len(layout.groups) else None
-            levels[k] = count, base, of.members if of else 1, len(of.slots) if of else 0, groups, place
+            levels[k, :PLACE] = count, base, of.members if of else 1, len(of.slots) if of else 0, groups
+            levels[k, PLACE] = place
             base, place = base + count, place + count * FUNCTIONS
             groups += of.count if of else 0
         return levels
@@ -438,6 +446,23 @@ class Workspace:
             count, base = levels[k, COUNT], levels[k, BASE]
             parts.append(np.where(table.numpy() < count, table.numpy() + base, -1))
         return np.concatenate(parts, axis=1).astype(np.int64)
+
+
+def crossings_of(levels: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+    """See `Data`; notes in `levels` where each level's begin and end."""
+    found: list[tuple[int, int, int]] = []
+    blocks = neighbours.shape[1]
+    for level in levels[:-1]:
+        level[FIRST] = len(found)
+        count, base, members = level[COUNT], level[BASE], level[MEMBERS]
+        for b in range(count):
+            for side in range(4):
+                other = neighbours[side, base + b] - base
+                if other >= 0 and other // members != b // members:
+                    block = ((side ^ 1) * blocks + base + other) * FUNCTIONS**2
+                    found.append((b * FUNCTIONS, other * FUNCTIONS, block))
+        level[FIRST + 1] = len(found)
+    return np.array(found, np.int64).reshape(-1, 3)
 
 
 def corners(layout: Layout) -> np.ndarray:
