@@ -45,8 +45,8 @@ FLOORS = {
         solver
         engine
         pcg  registry
-        torch_loop  compiled
-        classical  htp  htp_paper  spai  npo
+        torch_loop
+        compiled  classical  htp  htp_paper  spai  npo
         message_passing  device  io  figures
         problems  preconditioner  stopping
         system  status
