@@ -79,13 +79,13 @@ class Editing:
     def undo(self) -> None:
         """Takes back what was drawn last: at time zero anything, later walls. Raises ValueError."""
         if self.scene_editor.last is None:
-            raise ValueError("there is nothing to undo")
+            raise ValueError("Nothing to undo")
         self._move(self.scene_editor.last.tool, self.scene_editor.undo)
 
     def redo(self) -> None:
         """Brings back what was undone last. Raises ValueError."""
         if self.scene_editor.next is None:
-            raise ValueError("there is nothing to redo")
+            raise ValueError("Nothing to redo")
         self._move(self.scene_editor.next.tool, self.scene_editor.redo)
 
     def _move(self, drawn: str, move: Callable[[], tuple[str, np.ndarray]]) -> None:

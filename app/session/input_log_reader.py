@@ -184,7 +184,7 @@ class LogReader:
             for path in (place, self.path.parent / place.name):
                 if path.is_file():
                     if digest(path) != table["sha256"]:
-                        raise ValueError(f"state file {str(path)!r} is no longer the one that the run continued")
+                        raise ValueError(f"state file {str(path)!r} has changed since the logged run continued from it")
                     return (path,)
         except OSError as error:
             raise ValueError(f"state file {str(place)!r} cannot be read: {error.strerror or error}") from None

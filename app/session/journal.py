@@ -39,7 +39,7 @@ class Journal:
         if self.replaying:
             raise ValueError(BUSY)
         if self.log is not None:
-            raise ValueError("this run writes a log itself: start without --log to replay another")
+            raise ValueError("A log cannot be replayed while this run writes one: start without --log")
 
     @contextmanager
     def input(self, name: str, values: dict[str, Any]) -> Iterator[None]:

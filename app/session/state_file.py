@@ -52,7 +52,7 @@ def load(path: Path) -> SavedState:
     except FileNotFoundError:
         raise ValueError(f"{name} does not exist") from None
     except UNREADABLE as error:
-        raise ValueError(f"{name} cannot be read, it is damaged or no .npz file: {one_line(error)}") from None
+        raise ValueError(f"{name} cannot be read: it is damaged or not an .npz file ({one_line(error)})") from None
     if "about" not in arrays or "scene" not in arrays:
         raise ValueError(f"{name} was not written by this program: save one with --save-state")
     try:

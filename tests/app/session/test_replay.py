@@ -207,7 +207,7 @@ def test_a_run_continued_from_a_state_is_replayed_from_that_state(tmp_path):
         path.rename(moved / path.name)
     assert_same(live, replayed(moved / live.journal.log.path.name))
     (moved / file.name).write_bytes(b"another")
-    with pytest.raises(ValueError, match="no longer the one"):
+    with pytest.raises(ValueError, match="has changed"):
         input_log_reader.load(moved / live.journal.log.path.name)
     (moved / file.name).unlink()
     with pytest.raises(ValueError, match="is missing"):

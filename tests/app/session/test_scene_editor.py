@@ -109,13 +109,13 @@ def test_undo_and_redo_at_time_zero_give_back_every_step():
         assert np.array_equal(live.last.solid, frame.solid)
         assert np.array_equal(live.last.fractions, frame.fractions)
     assert live.start.shapes == pool().shapes
-    with pytest.raises(ValueError, match="nothing to undo"):
+    with pytest.raises(ValueError, match="Nothing to undo"):
         live.undo()
     for frame in seen[1:]:
         live.redo()
         live.snapshot()
         assert np.array_equal(live.last.fractions, frame.fractions)
-    with pytest.raises(ValueError, match="nothing to redo"):
+    with pytest.raises(ValueError, match="Nothing to redo"):
         live.redo()
     live.undo()
     draw(live, way("solid", bend=0.3))
@@ -324,7 +324,7 @@ def test_a_log_is_not_opened_by_a_run_that_writes_one(tmp_path):
     live.step()
     live.close_log()
     writing = session(log=InputLog(tmp_path / "other.jsonl"))
-    with pytest.raises(ValueError, match="writes a log itself"):
+    with pytest.raises(ValueError, match="while this run writes one"):
         open_file(writing, file)
     assert input_log_reader.load(file).frames == 1
     other = session()
