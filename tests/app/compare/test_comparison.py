@@ -85,7 +85,6 @@ def film(request, tmp_path_factory):
     return request.param, folder, json.loads((folder / "film.json").read_text()), drawn
 
 
-@pytest.mark.xdist_group("two films")
 @pytest.mark.egl
 @pytest.mark.slow
 def test_a_video_has_the_start_and_every_frame_and_a_poster(film):
@@ -102,7 +101,6 @@ def test_a_video_has_the_start_and_every_frame_and_a_poster(film):
     assert sorted(path.name for path in folder.iterdir()) == ["film.json", "film.mp4", "film.png"]
 
 
-@pytest.mark.xdist_group("two films")
 @pytest.mark.egl
 @pytest.mark.slow
 def test_panes_start_from_the_same_picture(film):
@@ -118,7 +116,6 @@ def test_panes_start_from_the_same_picture(film):
         assert np.abs(other - one).mean() < 1
 
 
-@pytest.mark.xdist_group("two films")
 @pytest.mark.egl
 @pytest.mark.slow
 def test_the_json_holds_every_number_that_is_drawn(film):
@@ -140,7 +137,6 @@ def test_the_json_holds_every_number_that_is_drawn(film):
     assert {pane["frames"] for pane in numbers["pictures"][0]["panes"]} == {0}
 
 
-@pytest.mark.xdist_group("two films")
 @pytest.mark.egl
 @pytest.mark.slow
 def test_a_race_lags_truthfully(film):

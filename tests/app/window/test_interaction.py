@@ -541,7 +541,6 @@ def report(tmp_path_factory):
     return {**json.loads(done.stdout.splitlines()[-1]), "stderr": done.stderr}
 
 
-@pytest.mark.xdist_group("one window, all steps")
 @pytest.mark.egl
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [step.__name__ for step in STEPS])
@@ -550,7 +549,6 @@ def test_by_hand(report, step):
     assert report["steps"][step] == "", report["steps"][step]
 
 
-@pytest.mark.xdist_group("one window, all steps")
 @pytest.mark.egl
 @pytest.mark.slow
 def test_the_window_ends_well(report):
