@@ -102,7 +102,9 @@ def groups(chosen: Options, suite: str | None = None) -> list[tuple[runner.Group
         def each(method: str) -> None:
             progress(f"{group.kind}, {group.cells:,} cells: {method}")
 
-        return runner.run_methods(chosen.methods, group, chosen.rtol, device, chosen.cap, chosen.weights, each)
+        return runner.run_methods(
+            chosen.methods, group, chosen.rtol, device, chosen.cap, chosen.weights, each, chosen.engines
+        )
 
     if suite == "canonical":
         return canonical.groups(

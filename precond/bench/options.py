@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from .. import problems, registry
+from .. import engine, problems, registry
 from ..support import argument_checks
 from ..support.command_line import Parser, Refusal, check_device, check_outputs, joined, path_of, positive, whole
 from . import htp_paper_protocol
@@ -49,6 +49,7 @@ class Options:
     rtol: float
     seed: int
     device: torch.device
+    engines: tuple[str, ...]
     in_loop: str | None
     systems: Path | None
     paper: bool
@@ -92,6 +93,12 @@ def parser() -> Parser:
     p.add_argument("--open-top", action="store_true", help="frames with an open top instead of a closed box")
     p.add_argument("--max-iterations", metavar="K", default=str(CAP), help=f"cap of one solve (default {CAP})")
     p.add_argument("--device", metavar="auto|cpu|cuda", default="auto", help="where to compute (default auto)")
+    p.add_argument(
+        "--engine",
+        metavar="auto|compiled|torch",
+        default="auto",
+        help="compiled kernels (CPU) or torch's operations; compiled,torch measures both in turns (default auto)",
+    )
     p.add_argument("--weights", metavar="FILE", help="weights of a learned preconditioner, or random:SEED")
     p.add_argument(
         "--in-loop", metavar="SCENE|DIR", help="replay the systems of a running simulation, warm starts for all"
@@ -148,6 +155,7 @@ def options(argv: Sequence[str]) -> Options:
         rtol=rtol,
         seed=whole(given.seed, "--seed", 0),
         device=argument_checks.device(given.device),
+        engines=engines_of(given.engine, given.device),
         in_loop=given.in_loop,
         systems=systems,
         paper=given.paper,
@@ -160,6 +168,19 @@ def options(argv: Sequence[str]) -> Options:
         cap=whole(given.max_iterations, "--max-iterations", 1),
         measured=measured,
     )
+
+
+def engines_of(text: str, device: str) -> tuple[str, ...]:
+    """One engine, or two to be compared."""
+    found = tuple(dict.fromkeys(text.split(",")))
+    for name in found:
+        if name not in engine.ENGINES or (len(found) > 1 and name == "auto"):
+            raise Refusal(f"--engine {text!r} is unknown: give auto, compiled, torch or compiled,torch")
+        try:
+            engine.chosen(name, argument_checks.device(device))
+        except ValueError as error:
+            raise Refusal(f"--engine {text!r} cannot be used: {error}") from None
+    return found
 
 
 def sizes_of(text: str | None, published: bool) -> tuple[int, ...]:

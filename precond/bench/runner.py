@@ -101,16 +101,21 @@ def run_methods(
     max_iterations: int,
     weights: str | None = None,
     each: Callable[[str], None] = lambda method: None,
+    engines: Sequence[str] = ("auto",),
 ) -> dict[str, list[Run]]:
     """Every method on every case, the methods taking turns so that a slow minute of the machine affects all of them.
 
-    Cold groups warm up on their first case, untimed; in warm groups the first case is the warm-up (see `timed`).
-    each(method) is called before every solve, for a progress display.
+    X
+        each(method) is called before every solve, for a progress display.
     """
-    runs: dict[str, list[Run]] = {method: [] for method in methods}
-    last: dict[str, torch.Tensor | None] = dict.fromkeys(methods)
     first = group.cases[0].assemble()
-    solvers = {method: solver_of(method, first, device, weights, not group.warm) for method in methods}
+    solvers = {
+        label(method, engine, engines): solver_of(method, first, device, weights, not group.warm, engine)
+        for method in methods
+        for engine in (engines if method not in OUTSIDE else engines[:1])
+    }
+    runs: dict[str, list[Run]] = {name: [] for name in solvers}
+    last: dict[str, torch.Tensor | None] = dict.fromkeys(solvers)
     if not group.warm:
         for method, solve in solvers.items():
             each(method)
@@ -125,11 +130,21 @@ def run_methods(
     return runs
 
 
+def label(method: str, engine: str, engines: Sequence[str]) -> str:
+    """What a row is called."""
+    return method if engine == engines[0] else f"{method}, {engine}"
+
+
 Solve = Callable[[PoissonSystem, torch.Tensor, float, int, "torch.Tensor | None"], Solution]
 
 
 def solver_of(
-    method: str, system: PoissonSystem, device: torch.device, weights: str | None, cold: bool = True
+    method: str,
+    system: PoissonSystem,
+    device: torch.device,
+    weights: str | None,
+    cold: bool = True,
+    engine: str = "auto",
 ) -> Solve:
     """solve(system, b, rtol, max_iterations, x0) of a preconditioner, or of a library outside this project.
 
@@ -138,8 +153,8 @@ def solver_of(
     if method in OUTSIDE:
         return OUTSIDE[method].solve
     own = weights if entry(method).takes_weights else None
-    solver = Solver(method, system, device=device, fallback=(), weights=own)
-    if solver.notice:
+    solver = Solver(method, system, device=device, fallback=(), weights=own, engine=engine)
+    if solver.effective_method != method:
         raise ValueError(solver.notice)
 
     def solve(

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..htp.blocks import SHIFT, TOP_SHIFT
 from .jit import kernel
-from .tiles import FUNCTIONS, GRAM_SHIFT, SIDE
+from .tiles import FUNCTIONS, GRAM_SHIFT, LANES, ONE, SIDE, L, U, orthonormalise, product_with
 
 # columns of the table of levels
 COUNT, BASE, MEMBERS, SLOTS, GROUPS, PLACE, FIRST = range(7)
@@ -69,181 +69,317 @@ def couple_tiles(on_rim, rim, neighbours, tiles, towards):
 
 
 @kernel
-def orthonormalise_rows(V, n, gram):
-    """Rows of V (8, n) made orthonormal in order; returns nothing. gram (8, 8): scratch."""
-    for p in range(FUNCTIONS):
-        total = 0.0
-        for k in range(n):
-            total += V[p, k] * V[p, k]
-        scale = 1.0 / max(math.sqrt(total), 1e-30)
-        for k in range(n):
-            V[p, k] *= scale
-    for p in range(FUNCTIONS):
-        for q in range(p + 1):
-            x, y, total = V[p], V[q], 0.0
-            for k in range(n):
-                total += x[k] * y[k]
-            gram[p, q] = total + (GRAM_SHIFT if p == q else 0.0)
-    for p in range(FUNCTIONS):
-        for q in range(p + 1):
-            total = gram[p, q]
-            for m in range(q):
-                total -= gram[p, m] * gram[q, m]
-            gram[p, q] = 1.0 / math.sqrt(total) if p == q else total * gram[q, q]
-    for p in range(FUNCTIONS):
-        row = V[p]
-        for q in range(p):
-            other, weight = V[q], gram[p, q]
-            for k in range(n):
-                row[k] -= weight * other[k]
-        for k in range(n):
-            row[k] *= gram[p, p]
+def subtract_products(A, x, step, B, y, eighths, total):
+    """total (LANES,) = minus the sum of A[x + m step] B[y + m LANES] over so many eights of m.
+
+    Sums are taken apart from where they are stored, so that the compiler sees nothing read and written in one loop.
+    """
+    for l in range(L):
+        total[l] = 0.0
+    for _ in range(eighths):
+        for l in range(L):
+            total[l] -= (
+                A[x + l] * B[y + l]
+                + A[x + step + l] * B[y + L + l]
+                + A[x + U(2) * step + l] * B[y + U(2) * L + l]
+                + A[x + U(3) * step + l] * B[y + U(3) * L + l]
+                + A[x + U(4) * step + l] * B[y + U(4) * L + l]
+                + A[x + U(5) * step + l] * B[y + U(5) * L + l]
+                + A[x + U(6) * step + l] * B[y + U(6) * L + l]
+                + A[x + U(7) * step + l] * B[y + U(7) * L + l]
+            )
+        x += U(8) * step
+        y += U(8) * L
+
+
+@kernel
+def factorise_groups(A, n, total):
+    """Cholesky of LANES blocks in place: (32, 32, LANES), of which the lower half is given and the upper one is 0, then
+
+    32 rows for the reciprocals of the diagonal, which itself becomes 0, so that sums may run over whole eights.
+    """
+    row, diagonal = U(GROUP) * L, U(GROUP * GROUP) * L
+    for i in range(U(n)):
+        for j in range(i):
+            o = i * row + j * L
+            subtract_products(A, i * row, L, A, j * row, (j + U(7)) // U(8), total)
+            for l in range(L):
+                A[o + l] = (A[o + l] + total[l]) * A[diagonal + j * L + l]
+        o = i * row + i * L
+        for l in range(L):
+            A[diagonal + i * L + l] = A[o + l]
+            A[o + l] = 0.0
+        subtract_products(A, i * row, L, A, i * row, (i + U(7)) // U(8), total)
+        for l in range(L):
+            A[diagonal + i * L + l] = 1.0 / math.sqrt(A[diagonal + i * L + l] + total[l])
+
+
+@kernel
+def solve_lanes(A, first, y, at, n, total):
+    """y = A^-1 y for LANES vectors (32, LANES) from `at` on, with the factor that begins at `first`."""
+    row, diagonal = U(GROUP) * L, first + U(GROUP * GROUP) * L
+    for i in range(U(n)):
+        o, d = at + i * L, diagonal + i * L
+        subtract_products(A, first + i * row, L, y, at, (i + U(7)) // U(8), total)
+        for l in range(L):
+            y[o + l] = (y[o + l] + total[l]) * A[d + l]
+    for back in range(U(n)):
+        i = U(n) - ONE - back
+        o, d, start = at + i * L, diagonal + i * L, (i + ONE) // U(8)
+        subtract_products(
+            A, first + start * U(8) * row + i * L, row, y, at + start * U(8) * L, U(n) // U(8) - start, total
+        )
+        for l in range(L):
+            y[o + l] = (y[o + l] + total[l]) * A[d + l]
+
+
+@kernel
+def invert_groups(A, n, X, total, here, out):
+    """out (groups, 32, 32), the first `here` of them, = the inverses from their factors, symmetric to the bit.
+
+    X (32, 32, LANES): scratch for the transpose of the factor's inverse.
+    """
+    row, diagonal = U(GROUP) * L, U(GROUP * GROUP) * L
+    X[:] = 0.0
+    for i in range(U(n)):
+        d = diagonal + i * L
+        for j in range(i):
+            start = j // U(8)
+            x, y = i * row + start * U(8) * L, j * row + start * U(8) * L
+            subtract_products(A, x, L, X, y, (i + U(7)) // U(8) - start, total)
+            o = j * row + i * L
+            for l in range(L):
+                X[o + l] = total[l] * A[d + l]
+        for l in range(L):
+            X[i * row + i * L + l] = A[d + l]
+    for i in range(U(n)):
+        start = i // U(8)
+        for j in range(i + ONE):
+            x, y = i * row + start * U(8) * L, j * row + start * U(8) * L
+            subtract_products(X, x, L, X, y, U(n) // U(8) - start, total)
+            for lane in range(here):
+                out[lane, i, j] = out[lane, j, i] = -total[lane]
+
+
+@kernel
+def multiply_lanes(A, a, B, b, out, o, add):
+    """out (8, 8, LANES) = A B, or added to it, for LANES pairs of 8 x 8 blocks."""
+    r = U(FUNCTIONS)
+    for i in range(r):
+        for q in range(r):
+            t, x, y = o + (i * r + q) * L, a + i * r * L, b + q * L
+            if not add:
+                for l in range(L):
+                    out[t + l] = 0.0
+            for l in range(L):
+                out[t + l] += (
+                    A[x + l] * B[y + l]
+                    + A[x + L + l] * B[y + U(8) * L + l]
+                    + A[x + U(2) * L + l] * B[y + U(16) * L + l]
+                    + A[x + U(3) * L + l] * B[y + U(24) * L + l]
+                    + A[x + U(4) * L + l] * B[y + U(32) * L + l]
+                    + A[x + U(5) * L + l] * B[y + U(40) * L + l]
+                    + A[x + U(6) * L + l] * B[y + U(48) * L + l]
+                    + A[x + U(7) * L + l] * B[y + U(56) * L + l]
+                )
+
+
+def scratch() -> tuple[np.ndarray, ...]:
+    """What `build_levels` works on, LANES groups at a time: A, X, T, own, beyond, table, outer, within, source, V, image,
+
+    gram, weights, lost, in eights of 8 x 8 blocks.
+    """
+    sizes = (16.5, 16, 8, 4, 8, 1, 1, 4, 4, 4, 16, 1, 1, 1)
+    return tuple(np.zeros(int(size * FUNCTIONS**2 * LANES)) for size in sizes)
+
+
+@kernel
+def gather_group(lane, first, M, count, neighbours, slots, towards, operator, coefficients, A, T, own, beyond):
+    """One group's blocks into its lane: its matrix, the couplings of its slots, the coefficients in and around it."""
+    r, lanes = FUNCTIONS, LANES
+    for m in range(M):
+        for i in range(r):
+            for j in range(i + 1):
+                A[((m * r + i) * GROUP + m * r + j) * lanes + lane] = operator[first + m, i, j]
+            for p in range(r):
+                own[((m * r + i) * r + p) * lanes + lane] = coefficients[first + m, i, p]
+            A[((m * r + i) * GROUP + m * r + i) * lanes + lane] += SHIFT
+        for side in range(4):
+            other = neighbours[side, first + m] - first
+            if 0 <= other < m:
+                for i in range(r):
+                    for j in range(r):
+                        A[((m * r + i) * GROUP + other * r + j) * lanes + lane] = -towards[side, first + m, i, j]
+    for slot in range(count):
+        m, side = slots[slot, 0], slots[slot, 1]
+        other = neighbours[side, first + m]
+        start = slot * r * r
+        for i in range(r):
+            for p in range(r):
+                place = (start + i * r + p) * lanes + lane
+                T[place] = towards[side, first + m, i, p] if other >= 0 else 0.0
+                beyond[place] = coefficients[other, i, p] if other >= 0 else 0.0
 
 
 @kernel
 def build_levels(
-    levels,
-    neighbours,
-    slots,
-    outside,
-    members,
-    corrections,
-    continued,
-    operator,
-    towards,
-    coefficients,
-    inverses,
-    bases,
-):
-    """Every group's inverse and functions, and the operators of all levels.
+    levels, neighbours, slots, outside, members, corrections, continued,
+    operator, towards, coefficients, inverses, bases, scratch,
+):  # fmt: skip
+    """Every group's factor and functions, and the operators of all levels; LANES groups at a time, as tiles.py does.
 
     slots (levels, 8, 2): member and side;  outside (levels, 8, 8, 8), members (levels, 4, 8, 8): tables of monomials;
     corrections (groups, 8, 8, 8): added to `outside`.  operator, coefficients (blocks, 8, 8) and towards
     (4, blocks, 8, 8) are given for the tiles.  inverses (groups, 32, 32), bases (groups, 8, 32).
     """
-    r = FUNCTIONS
-    block, scratch, pivot_row = np.zeros((GROUP, GROUP)), np.zeros(GROUP * GROUP), np.zeros(GROUP)
-    source, within, product, gram = np.zeros((GROUP, r)), np.zeros((GROUP, r)), np.zeros((r, GROUP)), np.zeros((r, r))
-    table, outer = np.zeros((r, r)), np.zeros((r, r))
+    r, lanes = FUNCTIONS, LANES
+    A, X, T, own, beyond, table, outer, within, source, V, image, gram, weights, lost = scratch
+    sums = np.zeros(lanes)
     for k in range(levels.shape[0] - 1):
-        base, M, count = levels[k, BASE], levels[k, MEMBERS], levels[k, SLOTS]
-        n, next_base = M * r, levels[k + 1, BASE]
-        for g in range(levels[k + 1, COUNT]):
-            first, own, group = base + g * M, next_base + g, levels[k, GROUPS] + g
-            block[:] = 0.0
+        base, M, count, n = levels[k, BASE], levels[k, MEMBERS], levels[k, SLOTS], levels[k, MEMBERS] * r
+        next_base, groups = levels[k + 1, BASE], levels[k + 1, COUNT]
+        for batch in range(-(-groups // lanes)):
+            A[:] = 0.0
+            for i in range(GROUP):
+                for lane in range(lanes):
+                    A[(i * GROUP + i) * lanes + lane] = 1.0
+            T[:] = 0.0
+            own[:] = 0.0
+            beyond[:] = 0.0
+            here = min(lanes, groups - batch * lanes)
+            for lane in range(here):
+                g = batch * lanes + lane
+                gather_group(
+                    lane,
+                    base + g * M,
+                    M,
+                    count,
+                    neighbours,
+                    slots[k],
+                    towards,
+                    operator,
+                    coefficients,
+                    A,
+                    T,
+                    own,
+                    beyond,
+                )
+            if not continued:
+                image[:] = A[: GROUP * GROUP * lanes]  # the matrix itself, its lower half
+            factorise_groups(A, n, sums)
+            first = levels[k, GROUPS] + batch * lanes
+            invert_groups(A, n, X, sums, here, inverses[first : first + here])
             for m in range(M):
-                for i in range(r):
-                    for j in range(r):
-                        block[m * r + i, m * r + j] = operator[first + m, i, j]
-                for side in range(4):
-                    other = neighbours[side, first + m] - first
-                    if 0 <= other < M:
-                        for i in range(r):
-                            for j in range(r):
-                                block[m * r + i, other * r + j] = -towards[side, first + m, i, j]
-            for i in range(n):
-                for j in range(n):
-                    scratch[i * n + j] = block[i, j]
-                scratch[i * n + i] += SHIFT
-            invert(scratch, n, pivot_row, inverses[group])
-            for m in range(M):
-                for i in range(r):
-                    row = within[m * r + i]
-                    row[:] = 0.0
-                    for p in range(r):
-                        weight, other_row = coefficients[first + m, i, p], members[k, m, p]
-                        for q in range(r):
-                            row[q] += weight * other_row[q]
-            V = bases[group]
-            V[:] = 0.0
-            if continued:
-                source[:] = 0.0
-                for slot in range(count):
-                    m, side = slots[k, slot, 0], slots[k, slot, 1]
-                    other = neighbours[side, first + m]
-                    if other < 0:
-                        continue
-                    for p in range(r):
-                        for q in range(r):
-                            table[p, q] = outside[k, slot, p, q] + corrections[group, slot, p, q]
-                    outer[:] = 0.0
-                    for i in range(r):
-                        out = outer[i]
-                        for p in range(r):
-                            weight, row = coefficients[other, i, p], table[p]
-                            for q in range(r):
-                                out[q] += weight * row[q]
-                    for i in range(r):
-                        for p in range(r):
-                            weight = towards[side, first + m, i, p]
-                            row, other_row = source[m * r + i], outer[p]
-                            for q in range(r):
-                                row[q] += weight * other_row[q]
-                for q in range(r):
-                    row = V[q]
-                    for i in range(n):
-                        weight, column = source[i, q], inverses[group, i]
-                        for j in range(n):
-                            row[j] += weight * column[j]
-            else:
-                for q in range(r):
-                    for i in range(n):
-                        V[q, i] = within[i, q]
-            orthonormalise_rows(V, n, gram)
-            for q in range(r):
-                row = coefficients[own, q]
-                row[:] = 0.0
-                for i in range(n):
-                    weight, other_row = V[q, i], within[i]
-                    for p in range(r):
-                        row[p] += weight * other_row[p]
-                image = product[q]
-                image[:] = 0.0
-                for i in range(n):
-                    weight, column = V[q, i], block[i]
-                    for j in range(n):
-                        image[j] += weight * column[j]
-            for p in range(r):
-                for q in range(p + 1):
-                    total, lost = 0.0, 0.0
-                    x, y, z = product[p], V[q], V[p]
-                    for i in range(n):
-                        total += x[i] * y[i]
-                        lost += z[i] * y[i]
-                    operator[own, p, q] = operator[own, q, p] = total - lost + (1.0 if p == q else 0.0)
-        for g in range(levels[k + 1, COUNT]):
-            first, own, V = base + g * M, next_base + g, bases[levels[k, GROUPS] + g]
-            for side in (1, 3):
-                there = neighbours[side, own]
-                if there < 0:
-                    continue
-                W = bases[levels[k, GROUPS] + there - next_base]
-                outer[:] = 0.0
-                for slot in range(count):
-                    if slots[k, slot, 1] != side:
-                        continue
-                    m = slots[k, slot, 0]
-                    other = neighbours[side, first + m]
-                    start = ((other - base) % M) * r
-                    for q in range(r):  # the neighbour's functions as this member meets them: rows of towards W^T
-                        image = product[q]
-                        for i in range(r):
-                            image[i] = 0.0
-                        for p in range(r):
-                            weight, row = W[q, start + p], towards[side - 1, other, p]
-                            for i in range(r):
-                                image[i] += weight * row[i]
-                    for p in range(r):
-                        mine = V[p, m * r : (m + 1) * r]
-                        for q in range(r):
-                            image, total = product[q], 0.0
-                            for i in range(r):
-                                total += mine[i] * image[i]
-                            outer[p, q] += total
                 for p in range(r):
                     for q in range(r):
-                        towards[side, own, p, q] = outer[p, q]
-                        towards[side - 1, there, q, p] = outer[p, q]
+                        for lane in range(lanes):
+                            table[(p * r + q) * lanes + lane] = members[k, m, p, q]
+                multiply_lanes(own, U(m * r * r) * L, table, U(0), within, U(m * r * r) * L, False)
+            source[:] = 0.0
+            if continued:
+                for slot in range(count):
+                    for p in range(r):
+                        for q in range(r):
+                            for lane in range(here):
+                                group = levels[k, GROUPS] + batch * lanes + lane
+                                table[(p * r + q) * lanes + lane] = (
+                                    outside[k, slot, p, q] + corrections[group, slot, p, q]
+                                )
+                    multiply_lanes(beyond, U(slot * r * r) * L, table, U(0), outer, U(0), False)
+                    member = slots[k, slot, 0]
+                    multiply_lanes(T, U(slot * r * r) * L, outer, U(0), source, U(member * r * r) * L, True)
+            for q in range(U(r)):  # (32, 8) to (8, 32)
+                for i in range(U(GROUP)):
+                    x, o = (i * U(r) + q) * L, (q * U(GROUP) + i) * L
+                    for l in range(L):
+                        V[o + l] = source[x + l] if continued else within[x + l]
+            source[:] = V
+            if continued:
+                for q in range(r):
+                    solve_lanes(A, U(0), V, U(q * GROUP) * L, n, sums)
+            orthonormalise(V, GROUP, source, GROUP, 1, gram, weights, lost)
+            for q in range(r):
+                if not continued:
+                    symmetric_product(image, V, q * GROUP * lanes, n, source)
+                for p in range(q + 1):
+                    if continued:
+                        product_with(V, U(p * GROUP) * L, source, U(q * GROUP) * L, GROUP, sums, U(0))
+                    else:
+                        product_with(V, U(p * GROUP) * L, source, U(0), GROUP, sums, U(0))
+                    for lane in range(here):
+                        own_block = next_base + batch * lanes + lane
+                        extra = GRAM_SHIFT * lost[(q * r + p) * lanes + lane]
+                        value = sums[lane] + extra + SHIFT * extra - (SHIFT if p == q else 0.0)
+                        operator[own_block, p, q] = value
+                        operator[own_block, q, p] = value
+            for q in range(r):
+                for i in range(GROUP):
+                    for lane in range(lanes):
+                        image[i * lanes + lane] = within[(i * r + q) * lanes + lane]
+                for p in range(r):
+                    product_with(V, U(p * GROUP) * L, image, U(0), GROUP, sums, U(0))
+                    for lane in range(here):
+                        coefficients[next_base + batch * lanes + lane, p, q] = sums[lane]
+            for lane in range(here):
+                out = bases[levels[k, GROUPS] + batch * lanes + lane]
+                for q in range(r):
+                    for i in range(GROUP):
+                        out[q, i] = V[(q * GROUP + i) * lanes + lane]
+        couple_groups(k, levels, neighbours, slots, bases, towards, outer)
+
+
+@kernel
+def symmetric_product(A, V, v, n, out):
+    """out (32, LANES) = A V for one function, from the lower half of A."""
+    lanes = LANES
+    for i in range(GROUP):
+        for lane in range(lanes):
+            out[i * lanes + lane] = 0.0
+    for i in range(n):
+        for j in range(n):
+            row, column = max(i, j), min(i, j)
+            for lane in range(lanes):
+                out[i * lanes + lane] += A[(row * GROUP + column) * lanes + lane] * V[v + j * lanes + lane]
+
+
+@kernel
+def couple_groups(k, levels, neighbours, slots, bases, towards, work):
+    """towards of level k + 1 from the functions on both sides."""
+    r, base, M, count = FUNCTIONS, levels[k, BASE], levels[k, MEMBERS], levels[k, SLOTS]
+    next_base = levels[k + 1, BASE]
+    for g in range(levels[k + 1, COUNT]):
+        first, own, V = base + g * M, next_base + g, bases[levels[k, GROUPS] + g]
+        for side in (1, 3):
+            there = neighbours[side, own]
+            if there < 0:
+                continue
+            W = bases[levels[k, GROUPS] + there - next_base]
+            outer = towards[side, own]
+            outer[:] = 0.0
+            for slot in range(count):
+                if slots[k, slot, 1] != side:
+                    continue
+                m = slots[k, slot, 0]
+                other = neighbours[side, first + m]
+                start = ((other - base) % M) * r
+                for p in range(r):  # rows of V T: this group's functions as the neighbour meets them
+                    row = work[p * r : (p + 1) * r]
+                    for i in range(r):
+                        row[i] = 0.0
+                    for i in range(r):
+                        weight, block = V[p, m * r + i], towards[side, first + m, i]
+                        for q in range(r):
+                            row[q] += weight * block[q]
+                for q in range(r):
+                    theirs = W[q, start : start + r]
+                    for p in range(r):
+                        row, total = work[p * r : (p + 1) * r], 0.0
+                        for i in range(r):
+                            total += row[i] * theirs[i]
+                        outer[p, q] += total
+            for p in range(r):
+                for q in range(r):
+                    towards[side - 1, there, q, p] = outer[p, q]
 
 
 @kernel

@@ -345,6 +345,7 @@ class Workspace:
             self.slots[k, : len(of.slots)] = of.slots
             self.outside[k, : len(of.slots)] = constants.outside[k].numpy()
             self.members[k, : of.members] = constants.members[k].numpy()
+        self.group_scratch = galerkin.scratch()
         neighbours = self._neighbours(layout, levels)
         crossings = crossings_of(levels, neighbours)
         n = int(levels[-1, COUNT]) * FUNCTIONS
@@ -354,7 +355,8 @@ class Workspace:
             scale=np.zeros(lanes * CELLS), rim=np.zeros((T, RIM)), opposite=opposite_rims(layout),
             edge=layout.rim.numpy().astype(np.int64), on_rim=np.zeros((T, RIM, 8)), levels=levels,
             neighbours=neighbours, crossings=crossings, towards=np.zeros((4, blocks, 8, 8)),
-            inverses=np.zeros((max(groups, 1), GROUP, GROUP)), bases=np.zeros((max(groups, 1), 8, GROUP)),
+            inverses=np.zeros((max(groups, 1), GROUP, GROUP)),
+            bases=np.zeros((max(groups, 1), 8, GROUP)),
             top=np.zeros((n, n)), visits=np.ones(len(levels) + 1, np.int64),
             x=np.zeros(lanes * DEEP), y=np.zeros(lanes * DEEP), d=np.zeros((T, RIM)), f=np.zeros((T, RIM)),
             R=np.zeros(size), X=np.zeros(size), D=np.zeros(size), F=np.zeros(size),
@@ -408,7 +410,7 @@ class Workspace:
             )
         else:
             tiles.take_monomials(self.roots, self.inside, self.V, batches)
-        tiles.orthonormalise(self.V, self.source, batches, self.gram, self.weights, self.lost)
+        tiles.orthonormalise(self.V, CELLS, self.source, RIM, batches, self.gram, self.weights, self.lost)
         T = self.constants.layout.count
         tiles.describe(
             self.V, self.source, self.lost, self.roots, self.inside, data.edge, continued, self.couplings, T,
@@ -418,7 +420,7 @@ class Workspace:
         galerkin.couple_tiles(data.on_rim, data.rim, data.neighbours, T, data.towards)
         galerkin.build_levels(
             data.levels, data.neighbours, self.slots, self.outside, self.members, self.corrections, continued,
-            self.operator, data.towards, self.coefficients, data.inverses, data.bases,
+            self.operator, data.towards, self.coefficients, data.inverses, data.bases, self.group_scratch,
         )  # fmt: skip
         galerkin.invert_top(
             data.levels, data.neighbours, self.operator, data.towards, self.coefficients, not system.open_top,
@@ -529,8 +531,13 @@ class Polynomials(Hierarchy):
     continued = False
 
 
+EVERY, EXTRA = 128, 64  # see htp/method.py; here a run of the network costs as much as some 80 iterations, not 16
+
+
 class Htp(Hierarchy, torch_method.Htp):
     """See htp/method.py."""
+
+    solves_between, extra_iterations = EVERY, EXTRA
 
     def _functions(self) -> object:
         return self.proposed

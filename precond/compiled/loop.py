@@ -254,6 +254,16 @@ def begin_again(loop):
 
 
 @kernel
+def take(given, b):
+    """b = given; returns its square."""
+    total = 0.0
+    for k in range(b.size):
+        b[k] = given[k]
+        total += b[k] * b[k]
+    return total
+
+
+@kernel
 def look(loop):
     """Projects x; the squares of b - A x and of D x. z is spent."""
     width = loop.numbers[WIDTH]
@@ -302,8 +312,7 @@ class CompiledLoop:
         self._data = () if form is None else form.data
         v = self.vectors
         v.numbers[FLEXIBLE] = int(flexible)
-        v.b[:] = b.numpy()
-        self.norm = math.sqrt(float(v.b @ v.b))
+        self.norm = math.sqrt(take(b.numpy(), v.b))  # NumPy's dot would wait for the threads of its BLAS
 
     def guess(self, x: torch.Tensor | None) -> None:
         """Set x (N,); None: 0."""

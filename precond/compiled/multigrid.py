@@ -349,5 +349,6 @@ class Multigrid(Preconditioner):
         if self.stack.dtype == precision and self.stack.size:
             return
         start, faces, nx = self._sizes
-        self.stack, self.fields = np.zeros((2 * COLOUR, start), precision), np.zeros(faces, precision)
-        self.data = (self.levels, self.stack, self.top, self.fields, nx)
+        fields: np.ndarray
+        self.stack, fields = np.zeros((2 * COLOUR, start), precision), np.zeros(faces, precision)
+        self.data = (self.levels, self.stack, self.top, fields, nx)

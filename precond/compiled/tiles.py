@@ -309,19 +309,20 @@ def combine(V, start, rows, weights):
 
 
 @kernel
-def orthonormalise(V, source, batches, gram, weights, lost):
-    """V made orthonormal in order, by Cholesky of the Gram matrix of unit functions; `source` follows.
+def orthonormalise(V, rows, source, more, batches, gram, weights, lost):
+    """V (batches, 8, rows, LANES) made orthonormal in order, by Cholesky of the Gram matrix of unit functions; `source`
+    (batches, 8, more, LANES) is combined likewise. rows, more: multiples of 8.
 
     gram, weights (8, 8, LANES) flat: scratch.  lost (batches, 8, 8, LANES): Linv Linv^T, of which GRAM_SHIFT times is
     what orthonormality lacks.
     """
-    r, step = U(FUNCTIONS), U(CELLS) * L
+    r, step = U(FUNCTIONS), U(rows) * L
     weights[:] = 0.0
     for b in range(U(batches)):
         v = b * r * step
         for p in range(r):
             for q in range(p + ONE):
-                product_with(V, v + p * step, V, v + q * step, CELLS, gram, (p * r + q) * L)
+                product_with(V, v + p * step, V, v + q * step, rows, gram, (p * r + q) * L)
         for p in range(r):  # of unit length
             for l in range(L):
                 size = math.sqrt(gram[(p * r + p) * L + l])
@@ -371,8 +372,8 @@ def orthonormalise(V, source, batches, gram, weights, lost):
         for p in range(r):
             for l in range(L):
                 weights[(p * r + p) * L + l] *= lost[(b * r * r + p * r + p) * L + l]
-        combine(V, v, CELLS, weights)
-        combine(source, b * r * U(RIM) * L, RIM, weights)
+        combine(V, v, rows, weights)
+        combine(source, b * r * U(more) * L, more, weights)
         for p in range(r):  # Linv Linv^T, from the last row up so that Linv is still there
             row = r - ONE - p
             for q in range(row + ONE):

@@ -49,11 +49,13 @@ class Htp(Hierarchy):
     network runs every EVERY solves, or when iterations rise for long; inference_ms is its time in the last setup.
     """
 
-    def __init__(self, weights: str | Network | None = None, every: int = EVERY):
+    solves_between, extra_iterations = EVERY, EXTRA
+
+    def __init__(self, weights: str | Network | None = None, every: int | None = None):
         """weights: file, "random:SEED" or a network; None: the file that comes along. Raises ValueError."""
         super().__init__()
         self.network = weights if isinstance(weights, Network) else load(weights).requires_grad_(False)
-        self.every = every
+        self.every = self.solves_between if every is None else every
         self.inference_ms = 0.0
         self.places: Places | None = None
         self.proposal = cuda_graph.GraphCache()
@@ -91,7 +93,7 @@ class Htp(Hierarchy):
 
     def _prepare(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
         self.inference_ms = 0.0
-        if self.age >= self.every or self._extra() > EXTRA:
+        if self.age >= self.every or self._extra() > self.extra_iterations:
             start = now(system.device)
             self.proposal(
                 lambda: self._propose(system, constants), system.device, system, self.pockets, system.open_top
