@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import precond
 from precond import PoissonSystem, Solver, Status, problems
+from precond.compiled import hierarchy as compiled
 from precond.htp import bases, blocks, cycle, galerkin, method, network
 from precond.htp.hierarchy import COARSEST, FUNCTIONS, Hierarchy, Polynomials
 from precond.htp.layout import CELLS, SIDE, Layout
@@ -202,13 +203,15 @@ def test_old_functions_with_fresh_algebra_cost_few_iterations():
     assert max(counts) <= counts[0] + 4
 
 
-def test_the_network_runs_at_its_interval_and_when_iterations_rise():
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+def test_the_network_runs_at_its_interval_and_when_iterations_rise(engine):
     system, b = problems.frame("blobs", 1024, 0, contrast=100)
-    solver = Solver("htp", system, device="cpu", fallback=(), weights="random:1")
-    ran = [solver.solve(system, b).inference_ms > 0 for _ in range(method.EVERY + 1)]
-    assert ran == [True] + [False] * (method.EVERY - 1) + [True]
+    solver = Solver("htp", system, device="cpu", fallback=(), weights="random:1", engine=engine)
+    every = {"torch": method.EVERY, "compiled": compiled.EVERY}[engine]
+    ran = [solver.solve(system, b).inference_ms > 0 for _ in range(every + 1)]
+    assert ran == [True] + [False] * (every - 1) + [True]
     hard, b = problems.frame("checker", 1024, 0, contrast=1000)
-    assert any(solver.solve(hard, b).inference_ms > 0 for _ in range(5))  # 12 iterations more in each
+    assert any(solver.solve(hard, b).inference_ms > 0 for _ in range(15))  # 12 iterations more in each
     solver.forget()
     assert solver.solve(system, b).inference_ms > 0
 
