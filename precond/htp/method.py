@@ -55,6 +55,7 @@ class Htp(Hierarchy):
         """weights: file, "random:SEED" or a network; None: the file that comes along. Raises ValueError."""
         super().__init__()
         self.network = weights if isinstance(weights, Network) else load(weights).requires_grad_(False)
+        self.functions = self.network.config.functions  # 8 in what is shipped; ablations have fewer
         self.every = self.solves_between if every is None else every
         self.inference_ms = 0.0
         self.places: Places | None = None

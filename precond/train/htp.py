@@ -207,6 +207,7 @@ class HtpRecipe:
         "no-highways": Preset(Config(highways=False), SHORT),
         "cosine": Preset(training=SHORT, loss="cosine"),
         "sai": Preset(training=SHORT, loss="sai"),
+        "four-functions": Preset(Config(functions=4), SHORT),
     }
     known_failures = (
         "Checkerboards of single cells at 1000:1 take more iterations than Ruge-Stueben AMG.",
