@@ -22,7 +22,7 @@ run: $(READY)
 	fi
 
 test: $(READY)
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(PY) -m ruff check .
@@ -77,6 +77,7 @@ $(READY): pyproject.toml constraints.txt | system-libraries
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PY) -m precond.compiled
 	@touch $@
 
 # OpenGL and a virtual display come from the system, and on a bare Debian so does venv.

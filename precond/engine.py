@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import torch
@@ -30,6 +32,23 @@ def chosen(engine: str, device: torch.device) -> tuple[str, str]:
     return ("torch" if reason else "compiled"), (
         f"solvers run several times slower than they could: {reason}" if slow else ""
     )
+
+
+def must_compile(device: torch.device) -> bool:
+    """Whether the kernels of the compiled engine are still to be compiled, which takes half a minute."""
+    if why_not_compiled(device):
+        return False
+    from .compiled.jit import cache_folder, is_complete
+
+    return bool(cache_folder()) and not is_complete()
+
+
+def compile_apart() -> None:
+    """Compile every kernel in a process of its own, so that other threads of this one go on meanwhile.
+
+    If that fails, kernels are compiled when they are first called.
+    """
+    subprocess.run([sys.executable, "-m", f"{__package__}.compiled"], stdout=subprocess.DEVNULL, check=False)
 
 
 def loop(engine: str, ny: int, nx: int, device: torch.device) -> Loop:

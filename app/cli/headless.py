@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 from app.cli import compare, record_systems
 from app.cli.options import Options
 from app.cli.outputs import Run, open_session, write_results
 from app.session.session import Session
-from app.solving import run_stats
+from app.solving import kernels, run_stats
 from app.window import offscreen
 from precond.support.command_line import RUN_TIME, Refusal
 
 
 def run(options: Options) -> int:
     """Simulates options.frames output frames, writes what was asked for and returns the exit code."""
+    kernels.prepare(options.device, lambda text: print(text, file=sys.stderr))
     if options.compare:
         return compare.run(options)
     try:

@@ -10,6 +10,7 @@ from app.cli.outputs import open_session, write_results
 from app.record.video import Recorder
 from app.session.grid_presets import AutomaticGrid, with_rows
 from app.session.session import Session
+from app.solving import kernels
 from app.solving.choice import Choice
 from app.solving.run_stats import RunStats
 from app.solving.switchable_solver import SwitchableSolver
@@ -29,12 +30,13 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     options, undecided = decide(options, settings)
     solve = SwitchableSolver(Choice(options.preconds[0], options.tol), options.device, options.weights)
     total, sessions = RunStats(options.preconds[0]), []
+    view = ViewModel(solve, options.paused)
 
     def opened() -> Session:
+        kernels.prepare(options.device, view.show_start)
         sessions.append(open_session(options, solve, total))
         return sessions[0]
 
-    view = ViewModel(solve, options.paused)
     if options.compare:
         view.compare("race" if options.race else "shadow", options.compare)
     view.automatic_grid = AutomaticGrid(options.free_tol) if undecided else None

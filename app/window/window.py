@@ -223,7 +223,7 @@ class Window:
     def _status_bar(self) -> None:
         snapshot = self.view.snapshot
         if snapshot is None:
-            imgui.text_disabled("Starting the simulation ...")
+            imgui.text_disabled(self.view.start)
             return
         imgui.text_disabled(status_line(snapshot, hello_imgui.frame_rate(), self.offscreen))
         if self.recorder is not None and not self.offscreen:

@@ -32,6 +32,7 @@ class ViewModel:
         # what is shown
         self.snapshot: Snapshot | None = None
         self.notices = Notices()
+        self.start = "Starting the simulation ..."  # shown until there is a snapshot
         self.fatal_error = ""  # why there is no simulation, one sentence
         self.on_snapshot: Callable[[], None] = do_nothing  # called on the simulation's thread
         # what the user has set
@@ -40,6 +41,11 @@ class ViewModel:
         self.comparing = ComparisonChoice()
         self.rows = 0  # of the grid that scenes are opened with; 0: their own
         self.automatic_grid: AutomaticGrid | None = None  # until the grid has been decided
+
+    def show_start(self, text: str) -> None:
+        """Says what the simulation is waiting for."""
+        self.start = text
+        self.on_snapshot()
 
     # Read ------------------------------------------------------------------------------------------------------------
 

@@ -185,9 +185,9 @@ def multiply_lanes(A, a, B, b, out, o, add):
 
 
 def scratch() -> tuple[np.ndarray, ...]:
-    """What `build_levels` works on, LANES groups at a time: A, X, T, own, beyond, table, outer, within, source, V, image,
+    """What `build_levels` works on, for LANES groups: A, X, T, own, beyond, table, outer, within, source, V, image,
 
-    gram, weights, lost, in eights of 8 x 8 blocks.
+    gram, weights and lost, each so many blocks of 8 x 8.
     """
     sizes = (16.5, 16, 8, 4, 8, 1, 1, 4, 4, 4, 16, 1, 1, 1)
     return tuple(np.zeros(int(size * FUNCTIONS**2 * LANES)) for size in sizes)

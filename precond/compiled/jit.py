@@ -54,6 +54,19 @@ def cache_folder() -> str:
     return ""
 
 
+COMPLETE = "complete"  # a file that says that every kernel has been compiled into the folder
+
+
+def is_complete() -> bool:
+    """Whether every kernel has been compiled before."""
+    return bool(cache_folder()) and Path(cache_folder(), COMPLETE).exists()
+
+
+def mark_complete() -> None:
+    """Note that every kernel has been compiled."""
+    Path(cache_folder(), COMPLETE).touch()
+
+
 def roots() -> list[Path]:
     """Folders for caches, the best first."""
     places = [os.environ.get("XDG_CACHE_HOME", "")]

@@ -304,7 +304,7 @@ def iterate_multigrid(loop, data, count):
 class Multigrid(Preconditioner):
     """See classical/multigrid.py. A's coefficients are coarsened in float64; the cycle is float32 up to SINGLE.
 
-    Float32 takes three quarters of the time and the same iterations. At a contrast of 10^6 its rounding made M indefinite.
+    Float32 takes three quarters of the time; at a contrast of 10^6 its rounding made M indefinite.
     """
 
     def __init__(self) -> None:
