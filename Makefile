@@ -77,7 +77,7 @@ $(READY): pyproject.toml constraints.txt | system-libraries
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(PY) -m precond.compiled
+	$(PY) -m precond.compile_kernels
 	@touch $@
 
 # OpenGL and a virtual display come from the system, and on a bare Debian so does venv.

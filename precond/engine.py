@@ -48,7 +48,7 @@ def compile_apart() -> None:
 
     If that fails, kernels are compiled when they are first called.
     """
-    subprocess.run([sys.executable, "-m", f"{__package__}.compiled"], stdout=subprocess.DEVNULL, check=False)
+    subprocess.run([sys.executable, "-m", f"{__package__}.compile_kernels"], stdout=subprocess.DEVNULL, check=False)
 
 
 def loop(engine: str, ny: int, nx: int, device: torch.device) -> Loop:

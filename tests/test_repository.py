@@ -40,7 +40,7 @@ FLOORS = {
         frame  grid
     """,
     "precond": """
-        bench  train
+        bench  train  compile_kernels
         __init__
         solver
         engine

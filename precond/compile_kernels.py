@@ -1,4 +1,4 @@
-"""`python -m precond.compiled`: compiles every kernel into the cache, once per installation."""
+"""`python -m precond.compile_kernels`: compiles every kernel into the cache, once per installation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .. import problems, registry
-from ..solver import Solver
-from ..support.command_line import RUN_TIME, Parser, Refusal, exit_code, joined
-from .jit import cache_folder, mark_complete
+from . import problems, registry
+from .compiled.jit import cache_folder, mark_complete
+from .solver import Solver
+from .support.command_line import RUN_TIME, Parser, Refusal, exit_code, joined
 
 HIERARCHIES = ("hierarchy", "htp", "polynomials")  # half of the work
 PRECISIONS = (1.0, 1e4)  # contrasts that multigrid treats in single and in double precision
@@ -19,12 +19,12 @@ PRECISIONS = (1.0, 1e4)  # contrasts that multigrid treats in single and in doub
 def main(argv: Sequence[str] | None = None) -> int:
     """Compiles and returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    return exit_code("precond.compiled", lambda: work(given))
+    return exit_code("precond.compile_kernels", lambda: work(given))
 
 
 def work(given: Sequence[str]) -> int:
     """What `main` does; errors are raised as Refusal."""
-    p = Parser(prog="python -m precond.compiled", description=__doc__, allow_abbrev=False)
+    p = Parser(prog="python -m precond.compile_kernels", description=__doc__, allow_abbrev=False)
     p.add_argument("methods", metavar="METHOD", nargs="*", help="only these (default: all, in two processes)")
     methods = p.parse_args(joined(given)).methods
     for name in methods:
@@ -42,7 +42,7 @@ def work(given: Sequence[str]) -> int:
     start = time.perf_counter()
     print("compiling the solvers' kernels, once per installation ...", flush=True)
     others = [name for name in registry.names() if name not in HIERARCHIES and registry.entry(name).compiled]
-    beside = subprocess.Popen([sys.executable, "-m", __spec__.name.removesuffix(".__main__"), *HIERARCHIES])
+    beside = subprocess.Popen([sys.executable, "-m", f"{__package__}.compile_kernels", *HIERARCHIES])
     for name in (*others, "spai"):
         compile_method(name)
     if beside.wait():
