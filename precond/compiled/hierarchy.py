@@ -96,16 +96,18 @@ def beyond(data, k, x, out):
         out[place + i] = 0.0
     for c in range(levels[k, FIRST], levels[k, FIRST + 1]):
         o, y, t = place + U(crossings[c, 0]), place + U(crossings[c, 1]), U(crossings[c, 2])
+        x0, x1, x2, x3 = x[y], x[y + U(1)], x[y + U(2)], x[y + U(3)]
+        x4, x5, x6, x7 = x[y + U(4)], x[y + U(5)], x[y + U(6)], x[y + U(7)]
         for i in range(R):
             out[o + i] += (
-                x[y] * T[t + i]
-                + x[y + U(1)] * T[t + U(8) + i]
-                + x[y + U(2)] * T[t + U(16) + i]
-                + x[y + U(3)] * T[t + U(24) + i]
-                + x[y + U(4)] * T[t + U(32) + i]
-                + x[y + U(5)] * T[t + U(40) + i]
-                + x[y + U(6)] * T[t + U(48) + i]
-                + x[y + U(7)] * T[t + U(56) + i]
+                x0 * T[t + i]
+                + x1 * T[t + U(8) + i]
+                + x2 * T[t + U(16) + i]
+                + x3 * T[t + U(24) + i]
+                + x4 * T[t + U(32) + i]
+                + x5 * T[t + U(40) + i]
+                + x6 * T[t + U(48) + i]
+                + x7 * T[t + U(56) + i]
             )
 
 
@@ -276,9 +278,9 @@ def hierarchy_product(r, data, z):
     for visit in range(data.visits[0]):
         correct_tiles(data)
         step_of_tiles(data, y)
-        for k in range(x.size):
-            x[k] += y[k]
         if visit + 1 < data.visits[0]:
+            for k in range(x.size):
+                x[k] += y[k]
             # the residual after the step is W y - W f, and d already holds d + W f of which nothing is left
             across_rims(data.f, data.rim, data.opposite, data.d)
             for t in range(n):
@@ -298,7 +300,7 @@ def hierarchy_product(r, data, z):
             for i in range(SIDE):
                 c = (j * SIDE + i) * LANES
                 if 0 <= row < ny and left + i < nx:
-                    z[row * nx + left + i] = x[start + c] * scale[place + c]
+                    z[row * nx + left + i] = (x[start + c] + y[start + c]) * scale[place + c]
 
 
 @kernel
