@@ -325,11 +325,8 @@ class Workspace:
         lanes = batches * LANES
         self.root, self.inverse_root = np.zeros((ny, nx)), np.zeros((ny, nx))
         self.roots, self.measure = np.zeros(lanes * CELLS), np.zeros(T)
-        self.ring = np.zeros((T, RIM))
-        self.traces, self.source = np.zeros(lanes * 8 * RIM), np.zeros(lanes * 8 * RIM)
-        self.V, self.eight = np.zeros(lanes * 8 * CELLS), np.zeros(DEEP * 8 * LANES)
-        self.gram, self.weights, self.lost = np.zeros(64 * LANES), np.zeros(64 * LANES), np.zeros(lanes * 64)
-        self.couplings = np.zeros(lanes * CELLS * 2)
+        self.traces, self.tile_scratch = np.zeros(lanes * 8 * RIM), tiles.scratch()
+        self.kept = np.zeros(0)  # the tiles' functions, once somebody has asked for them
         self.pins = np.zeros(0, np.int64)
         self.inside = constants.inside.double().numpy()
         levels = self._levels(layout)
@@ -396,29 +393,14 @@ class Workspace:
 
     def build(self, system: PoissonSystem, continued: bool) -> None:
         """Everything that the cycle needs, from the system's coefficients."""
-        data, batches = self.data, self.batches
+        data = self.data
         beta_x, beta_y = system.beta_x.numpy(), system.beta_y.numpy()
-        largest = tiles.scale_cells(beta_x, beta_y, self.root, self.inverse_root)
-        tiles.load_tiles(
-            beta_x, beta_y, largest, data.corner, self.root, self.inverse_root, self.pins, data.factor, self.roots,
-            data.scale, data.rim, self.ring, self.measure,
+        tiles.build_tiles(
+            beta_x, beta_y, self.root, self.inverse_root, data.corner, self.pins, self.traces, self.inside, data.edge,
+            continued, self.tile_scratch, data.factor, data.scale, data.rim, self.measure, data.on_rim, self.operator,
+            self.coefficients, self.roots, self.kept,
         )  # fmt: skip
-        if not continued:
-            tiles.keep_couplings(data.factor, self.couplings, batches)
-        tiles.factorise(data.factor, batches)
-        if continued:
-            tiles.continue_functions(
-                data.factor, self.traces, data.rim, self.ring, data.edge, self.eight, self.V, self.source, batches
-            )
-        else:
-            tiles.take_monomials(self.roots, self.inside, self.V, batches)
-        tiles.orthonormalise(self.V, CELLS, self.source, RIM, batches, self.gram, self.weights, self.lost)
         T = self.constants.layout.count
-        tiles.describe(
-            self.V, self.source, self.lost, self.roots, self.inside, data.edge, continued, self.couplings, T,
-            data.on_rim, self.operator, self.coefficients,
-        )  # fmt: skip
-        self.coefficients[:T] *= self.measure[:, None, None]
         galerkin.couple_tiles(data.on_rim, data.rim, data.neighbours, T, data.towards)
         galerkin.build_levels(
             data.levels, data.neighbours, self.slots, self.outside, self.members, self.corrections, continued,
@@ -504,6 +486,7 @@ class Hierarchy(torch_hierarchy.Hierarchy):
         work.set_pins(self.pockets)
         work.set_visits(self.visits_now)
         work.build(system, self.continued)
+        self._built = system
 
     def _functions(self) -> object:
         """What the functions are continued from; another object when it has changed."""
@@ -518,9 +501,13 @@ class Hierarchy(torch_hierarchy.Hierarchy):
 
     def functions_of(self, tile: int) -> tuple[np.ndarray, np.ndarray] | None:
         """See htp/hierarchy.py."""
-        work, batch, lane = self.workspace, tile // LANES, tile % LANES
+        work = self.workspace
+        if not work.kept.size:
+            work.kept = np.zeros(work.batches * FUNCTIONS * CELLS * LANES)
+            work.build(self._built, self.continued)
+        batch, lane = divmod(tile, LANES)
         root = work.roots.reshape(-1, CELLS, LANES)[batch, :, lane]
-        return root, work.V.reshape(-1, FUNCTIONS, CELLS, LANES)[batch, :, :, lane]
+        return root, work.kept.reshape(-1, FUNCTIONS, CELLS, LANES)[batch, :, :, lane]
 
     def compiled(self) -> CompiledForm:
         """For the loop."""

@@ -49,11 +49,11 @@ def scale_cells(beta_x, beta_y, root, inverse_root):
 
 
 @kernel
-def load_tiles(beta_x, beta_y, largest, corner, root, inverse_root, pins, factor, roots, scale, rim, ring, measure):
+def load_tiles(beta_x, beta_y, largest, corner, root, inverse_root, factor, roots, scale, rim, ring, measure):
     """The tiles' blocks A^ + shift in `factor`, (batches, ROWS, 9, LANES) flat, and what lies around them.
 
-    corner (T, 2): row and column of a tile's first cell.  pins: places in tile order.  roots, scale (batches, 64,
-    LANES): d^1/2 relative to `measure` (T,), and d^-1/2.  rim (T, 32): couplings across;  ring (T, 32): d^1/2 there.
+    corner (T, 2): row and column of a tile's first cell.  roots, scale (batches, 64, LANES): d^1/2 relative to
+    `measure` (T,), and d^-1/2.  rim (T, 32): couplings across;  ring (T, 32): d^1/2 there.
     """
     ny, nx = root.shape
     unit = 1.0 / largest if largest > 0.0 else 1.0
@@ -109,9 +109,6 @@ def load_tiles(beta_x, beta_y, largest, corner, root, inverse_root, pins, factor
             roots[(batch * CELLS + c) * lanes + lane] /= size
         for k in range(RIM):
             ring[t, k] /= size
-    for k in range(pins.size):
-        t, c = pins[k] // CELLS, pins[k] % CELLS
-        factor[(t // lanes * rows + c) * wide * lanes + t % lanes] += PIN
 
 
 @kernel
@@ -462,3 +459,61 @@ def keep_couplings(factor, couplings, batches):
                 o = ((b * CELLS + c) * 2) * lanes + lane
                 couplings[o] = -factor[((b * rows + c + 1) * wide + 1) * lanes + lane]
                 couplings[o + lanes] = -factor[((b * rows + c + SIDE) * wide + SIDE) * lanes + lane]
+
+
+@kernel
+def pin(pins, first, count, factor):
+    """Adds to one cell of every closed region within these tiles, which `factor` begins with."""
+    lanes, rows, wide = LANES, CELLS + SIDE, SIDE + 1
+    for k in range(pins.size):
+        t, c = pins[k] // CELLS - first, pins[k] % CELLS
+        if 0 <= t < count:
+            factor[(t // lanes * rows + c) * wide * lanes + t % lanes] += PIN
+
+
+@kernel
+def build_tiles(
+    beta_x, beta_y, root, inverse_root, corner, pins, traces, monomials, edge, continued, scratch,
+    factor, scale, rim, measure, on_rim, energy, coefficients, roots, kept,
+):  # fmt: skip
+    """Everything about the tiles, LANES of them at a time so that what lies between stays in the cache.
+
+    root, inverse_root (ny, nx): scratch.  kept (batches, 8, 64, LANES) flat: takes the functions, unless it is empty.
+    """
+    largest = scale_cells(beta_x, beta_y, root, inverse_root)
+    eight, V, source, gram, weights, lost, couplings, ring = scratch
+    tiles, size = corner.shape[0], (CELLS + SIDE) * (SIDE + 1) * LANES
+    for b in range(-(-tiles // LANES)):
+        first, last = b * LANES, min((b + 1) * LANES, tiles)
+        f, n = factor[b * size : (b + 1) * size], last - first
+        own = roots[b * CELLS * LANES : (b + 1) * CELLS * LANES]
+        load_tiles(
+            beta_x, beta_y, largest, corner[first:last], root, inverse_root, f, own,
+            scale[b * CELLS * LANES : (b + 1) * CELLS * LANES], rim[first:last], ring[:n], measure[first:last],
+        )  # fmt: skip
+        pin(pins, first, n, f)
+        if not continued:
+            keep_couplings(f, couplings, 1)
+        factorise(f, 1)
+        if continued:
+            given = traces[b * FUNCTIONS * RIM * LANES : (b + 1) * FUNCTIONS * RIM * LANES]
+            continue_functions(f, given, rim[first:last], ring[:n], edge, eight, V, source, 1)
+        else:
+            take_monomials(own, monomials, V, 1)
+        orthonormalise(V, CELLS, source, RIM, 1, gram, weights, lost)
+        describe(
+            V, source, lost, own, monomials, edge, continued, couplings, n,
+            on_rim[first:last], energy[first:last], coefficients[first:last],
+        )  # fmt: skip
+        for t in range(first, last):
+            for p in range(FUNCTIONS):
+                for q in range(FUNCTIONS):
+                    coefficients[t, p, q] *= measure[t]
+        if kept.size:
+            kept[b * FUNCTIONS * CELLS * LANES : (b + 1) * FUNCTIONS * CELLS * LANES] = V
+
+
+def scratch() -> tuple[np.ndarray, ...]:
+    """What `build_tiles` works on: eight, V, source, gram, weights, lost, couplings, ring."""
+    sizes = ((CELLS + 2 * SIDE) * FUNCTIONS, CELLS * FUNCTIONS, RIM * FUNCTIONS, 64, 64, 64, CELLS * 2)
+    return (*(np.zeros(size * LANES) for size in sizes), np.zeros((LANES, RIM)))
