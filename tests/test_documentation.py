@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -145,6 +146,9 @@ def understood(program: str, arguments: list[str]) -> None:
         from sim.validate.__main__ import options
     elif program == "sim.timing":
         from sim.timing import options
+    elif program in ("precond.compile_kernels", "precond.train.ablations"):
+        assert find_spec(program)
+        return
     else:
         pytest.fail(f"{program} is not a program of this project")
     options(arguments)

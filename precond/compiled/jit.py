@@ -28,10 +28,11 @@ SOURCES = (Path(__file__).parent, Path(__file__).parents[1] / "classical" / "mul
 def kernel(function: F) -> F:
     """Decorator: the function compiled, without Python's lock while it runs."""
     settings: Any = config
-    folder, before = cache_folder(), settings.CACHE_DIR
-    settings.CACHE_DIR = folder or before
+    kept = bool(cache_folder()) and os.path.isfile(function.__code__.co_filename)  # what was typed at a prompt is not
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = cache_folder() or before
     try:
-        compiled: Any = njit(function, nogil=True, fastmath=FAST, error_model="numpy", cache=bool(folder))
+        compiled: Any = njit(function, nogil=True, fastmath=FAST, error_model="numpy", cache=kept)
         return compiled
     finally:
         settings.CACHE_DIR = before
