@@ -10,12 +10,10 @@ The domain is one unit of height (metres unless the scene says otherwise) tall a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-SMALLEST, LARGEST = (
-    16,
-    2048,
-)  # cells on a side; below 16 a scene cannot be recognised, above 2048 one step takes seconds
+SMALLEST, LARGEST = 16, 2048  # cells on a side; below, no scene can be recognised; above, a step takes seconds
 
 
 @dataclass(frozen=True)
@@ -56,3 +54,10 @@ class Grid:
         if not (cross and rows.isdigit() and columns.isdigit()):
             raise ValueError(f"grid {text!r} is not of the form NYxNX, e.g. 96x128")
         return cls(int(rows), int(columns))
+
+
+def with_rows(shape: tuple[int, int], rows: int) -> tuple[int, int]:
+    """(ny, nx) of about `rows` rows with the aspect of a shape; more or fewer where columns would be out of range."""
+    ny, nx = shape
+    rows = min(max(rows, math.ceil(SMALLEST * ny / nx)), math.floor(LARGEST * ny / nx), LARGEST)
+    return rows, min(max(round(rows * nx / ny), SMALLEST), LARGEST)

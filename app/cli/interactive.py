@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from app.cli.options import Options
 from app.cli.outputs import open_session, write_results
 from app.record.video import Recorder
-from app.session.grid_presets import AutomaticGrid, with_rows
+from app.session.grid_presets import AutomaticGrid
 from app.session.session import Session
 from app.solving import kernels
 from app.solving.choice import Choice
@@ -19,6 +19,7 @@ from app.window.settings_sync import SettingsSync
 from app.worker.view_model import ViewModel
 from app.worker.worker import Worker
 from precond.support.command_line import RUN_TIME, Refusal
+from sim.grid import with_rows
 
 if TYPE_CHECKING:  # PyOpenGL must not be imported before `prepare_toolkit`
     from app.window.window import Window
@@ -70,7 +71,7 @@ def decide(options: Options, settings: SettingsSync) -> tuple[Options, bool]:
     if options.free_tol and tol:
         options = replace(options, tol=tol)
     if options.free_grid and rows:
-        options = replace(options, grid=with_rows(options.scene, rows))
+        options = replace(options, grid=with_rows(options.scene.grid, rows))
     return options, options.free_grid and not rows
 
 

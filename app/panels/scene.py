@@ -14,6 +14,7 @@ from app.ui.tooltips import NUMBERS, tip
 from app.ui.ui_state import UiState
 from app.ui.widgets import note, row
 from app.worker.view_model import ViewModel
+from sim.grid import with_rows
 from sim.scenes import reader as scene_reader
 
 
@@ -72,7 +73,7 @@ class ScenePanel:
         """The grids to choose from, and a field for any other."""
         scene, view = snapshot.scene, self._view
         options = [("The scene's own", scene.grid, 0)]
-        options += [(p.name, grid_presets.with_rows(scene, p.rows), p.rows) for p in grid_presets.PRESETS]
+        options += [(p.name, with_rows(scene.grid, p.rows), p.rows) for p in grid_presets.PRESETS]
         for name, shape, rows in options:
             label = f"{name}: {shape[0]} x {shape[1]}"
             if imgui.selectable(label, shape == snapshot.grid.shape)[0]:
@@ -98,4 +99,4 @@ class ScenePanel:
 def change_scene(session: Session, scene: str | Path, rows: int) -> None:
     """Loads a scene on the simulation's thread, with this number of rows; 0: its own grid."""
     found = scene_reader.load(scene)
-    session.set_scene(found, grid_presets.with_rows(found, rows) if rows else None)
+    session.set_scene(found, with_rows(found.grid, rows) if rows else None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from sim.grid import LARGEST, SMALLEST, Grid
+from sim.grid import Grid
 from sim.scenes.scene import Scene
 
 ENOUGH = 30.0  # pressure solves a second below which a fluid no longer looks like one
@@ -30,13 +29,6 @@ PRESETS = (
     Preset("Fine", 160, 1e-6),
     Preset("Finest", 256, 1e-6),
 )
-
-
-def with_rows(scene: Scene, rows: int) -> tuple[int, int]:
-    """(ny, nx) of about `rows` rows with the scene's aspect; more or fewer rows where columns would be out of range."""
-    ny, nx = scene.grid
-    rows = min(max(rows, math.ceil(SMALLEST * ny / nx)), math.floor(LARGEST * ny / nx), LARGEST)
-    return rows, min(max(round(rows * nx / ny), SMALLEST), LARGEST)
 
 
 def preset_of(shape: tuple[int, int]) -> Preset | None:

@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from app.compare.race import PANE_INPUTS, Race
-from app.session.grid_presets import ENOUGH, with_rows
+from app.session.grid_presets import ENOUGH
 from app.session.session import FRAME_DT, Session
 from app.solving.choice import ComparisonChoice
 from app.solving.switchable_solver import Cancelled, SwitchableSolver
 from app.worker.view_model import ViewModel
 from precond.support.threads import lower_own_priority
 from sim.frame import Frame
+from sim.grid import with_rows
 
 NICENESS = 10  # a tenth of the window's weight: with every core busy solving, the window still gets its share
 
@@ -168,7 +169,7 @@ class Worker(threading.Thread):
         scene, (ny, nx) = session.simulation.scene, session.simulation.grid.shape
         preset = automatic.watch(scene, (ny, nx), len(frame.stats.solutions), seconds)
         if preset is not None:
-            rows, columns = with_rows(scene, preset.rows)
+            rows, columns = with_rows(scene.grid, preset.rows)
             session.set_grid((rows, columns))
             view.rows = rows
             if automatic.with_tolerance:

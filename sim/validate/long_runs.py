@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from sim.frame import Controls, Frame, Stroke
+from sim.grid import with_rows
 from sim.scenes.reader import load, names
-from sim.scenes.scene import Scene
 from sim.simulation import Simulation, Solve
 from sim.validate.results import Check, Result
 
@@ -18,17 +18,12 @@ STEPS, ABUSED_STEPS = 2000, 3000  # pressure solves in each scene
 FASTEST = 5.0  # times sqrt(g H + push^2) of the strongest gravity and push so far: no flow that these drive is faster
 
 
-def grid_of(scene: Scene, rows: int) -> tuple[int, int]:
-    """The scene's grid on `rows` rows of cells."""
-    return rows, max(16, round(rows * scene.grid[1] / scene.grid[0]))
-
-
 def endurance(rows: int, solve: Solve) -> Result:
     """Every scene for STEPS steps: volume of every phase, sum of the fractions, and energy where nothing drives it."""
     checks = []
     for name in names():
         scene = load(name)
-        simulation = Simulation(scene, grid_of(scene, rows), solve=solve)
+        simulation = Simulation(scene, with_rows(scene.grid, rows), solve=solve)
         frame = simulation.frame()
         first, above_rest = frame.stats.energy, potential_above_rest(frame, simulation)
         drift, excess, most = 0.0, 0.0, first
@@ -68,7 +63,7 @@ def abuse(rows: int, solve: Solve) -> Result:
     checks = []
     for k, name in enumerate(names()):
         scene = load(name)
-        simulation = Simulation(scene, grid_of(scene, rows), solve=solve)
+        simulation = Simulation(scene, with_rows(scene.grid, rows), solve=solve)
         random = np.random.default_rng(k)
         worst, bound = {"speed": 0.0, "least": 1.0, "silent": 0, "drift": 0.0}, 0.0
         while simulation.steps < ABUSED_STEPS:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.session import grid_presets
-from sim.grid import LARGEST, SMALLEST, Grid
+from sim.grid import LARGEST, SMALLEST, Grid, with_rows
 from sim.scenes.reader import load, names
 from tests.scenes import pool
 
@@ -18,7 +18,7 @@ def found(speed, scene=None):
         rate = speed * (96 / shape[0]) ** 2
         preset = first.watch(scene, shape, 2, 2 / rate)
         if preset is not None:
-            shape = grid_presets.with_rows(scene, preset.rows)
+            shape = with_rows(scene.grid, preset.rows)
             rows.append(preset.rows)
     assert first.done
     return rows
@@ -53,7 +53,7 @@ def test_one_slow_frame_at_the_start_decides_nothing():
 def test_grids_have_the_aspect_of_their_scene_to_half_a_cell(rows):
     for name in names():
         scene = load(name)
-        found = Grid(*grid_presets.with_rows(scene, rows))
+        found = Grid(*with_rows(scene.grid, rows))
         assert abs(found.nx - found.ny * scene.grid[1] / scene.grid[0]) <= 0.5
         assert found.ny == rows or SMALLEST in found.shape
 
@@ -62,7 +62,7 @@ def test_grids_have_the_aspect_of_their_scene_to_half_a_cell(rows):
 def test_grids_of_long_scenes_stay_in_range(grid):
     scene = replace(pool(), grid=grid)
     for rows in (16, 300, 2048):
-        found = grid_presets.with_rows(scene, rows)
+        found = with_rows(scene.grid, rows)
         assert all(SMALLEST <= side <= LARGEST for side in found)
 
 

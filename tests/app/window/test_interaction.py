@@ -167,13 +167,13 @@ class Hand:
 
 
 def every_scene_can_be_chosen(hand: Hand) -> None:
-    from app.session import grid_presets
+    from sim.grid import with_rows
     from sim.scenes import reader as scene_reader
 
     for name in (*scene_reader.names(), SCENE):
         hand.choose("##scene", name)
         hand.until(lambda name=name: hand.now.scene.name == name)
-        assert hand.now.grid.shape == grid_presets.with_rows(scene_reader.load(name), GRID[0])
+        assert hand.now.grid.shape == with_rows(scene_reader.load(name).grid, GRID[0])
         assert hand.now.frame.time == 0
         hand.view.step_once()
         hand.until(lambda: hand.now.frame.time > 0)
