@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -10,11 +12,26 @@ from ..system import PoissonSystem
 from .jit import kernel
 from .loop import advance, load_faces
 
+PLAIN = 1e60  # units up to which products of some coefficients stay within float64, in whatever order they are taken
 SMALLEST_PIVOT = 1e-9  # of the diagonal: a closed region's last cell has pivot 0; see classical/dilu.py
 
 
+@kernel
+def in_plain_units(diagonal, west, south):
+    """Everything times a power of two if the largest diagonal is beyond PLAIN or below 1 / PLAIN: M's scale is free."""
+    largest = 0.0
+    for k in range(diagonal.size):
+        largest = max(largest, diagonal[k])
+    if largest == 0.0 or 1.0 / PLAIN < largest < PLAIN:
+        return
+    scale = 2.0 ** -min(max(math.floor(math.log2(largest)), -1000.0), 1000.0)
+    for v in (diagonal, west, south):
+        for k in range(v.size):
+            v[k] *= scale
+
+
 class Faces:
-    """A's coefficients and the scratch of a method, flat."""
+    """A's coefficients, up to a factor, and the scratch of a method, flat."""
 
     def __init__(self, ny: int, nx: int):
         n = ny * nx
@@ -26,6 +43,7 @@ class Faces:
     def load(self, system: PoissonSystem) -> None:
         """Take over the system's present coefficients."""
         load_faces(system.beta_x.numpy(), system.beta_y.numpy(), self.diagonal, self.west, self.south)
+        in_plain_units(self.diagonal, self.west, self.south)
 
 
 # Red-black ----------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from .jit import kernel
 EPSILON = float(np.finfo(np.float64).eps)
 CHUNK_CELLS = 4_000_000  # cell updates in a compiled call, some 10 ms: between two looks at should_stop
 LONGEST = 4096  # iterations in one call
+INTERPRETED = 8  # ... where M is not compiled: an iteration may then take long
 
 # places in Vectors.scalars
 LAST, TARGET, RZ, PQ, RR = range(5)
@@ -334,7 +335,7 @@ class CompiledLoop:
 
     def run(self, most: int, history: list[float]) -> Progress:
         """Run a chunk of at most so many iterations and append the recursive residual after each."""
-        v, count = self.vectors, min(most, self.chunk)
+        v, count = self.vectors, min(most, self.chunk if self._iterate is not None else INTERPRETED)
         v.numbers[COUNT] = 0
         if self._iterate is not None:
             self._iterate(v, self._data, count)

@@ -92,21 +92,67 @@ def pack_level(faces_x, faces_y, ny, nx, stride, start, stack):
 
 
 @kernel
+def largest_of_regions(faces_x, faces_y, ny, nx, diagonal):
+    """(n,) bool: of every closed region the cell with the largest diagonal."""
+    n = ny * nx
+    label, first, step = np.arange(n), np.zeros(n, np.bool_), 1
+    changed = True
+    while changed:  # to and fro, until every cell has the smallest number of its region
+        changed = False
+        for at in range(n):
+            k = at if step == 1 else n - 1 - at
+            j, i = k // nx, k % nx
+            least = label[k]
+            if i > 0 and faces_x[j * (nx + 1) + i] > 0.0:
+                least = min(least, label[k - 1])
+            if i < nx - 1 and faces_x[j * (nx + 1) + i + 1] > 0.0:
+                least = min(least, label[k + 1])
+            if j > 0 and faces_y[k] > 0.0:
+                least = min(least, label[k - nx])
+            if j < ny - 1 and faces_y[k + nx] > 0.0:
+                least = min(least, label[k + nx])
+            if least < label[k]:
+                label[k] = least
+                changed = True
+        step = -step
+    best = np.full(n, -1)
+    for k in range(n):
+        if best[label[k]] < 0 or diagonal[k] > diagonal[best[label[k]]]:
+            best[label[k]] = k
+    for k in range(n):
+        first[k] = best[label[k]] == k
+    for i in range(nx):  # an open top
+        if faces_y[ny * nx + i] > 0.0:
+            first[best[label[n - nx + i]]] = False
+    return first
+
+
+@kernel
 def dense_inverse(faces_x, faces_y, ny, nx, out):
-    """(A + shift D)^-1 by Cholesky, float64; rows without any open face count as identity."""
+    """(A + shift D)^-1 by Cholesky, float64; rows without any open face count as identity.
+
+    In every closed region one cell is tied down, which only changes what constant is added there, and that is projected
+    away. Left at 1 / shift the constant would be large enough for its rounding to spoil everything else.
+    """
     n = ny * nx
     L = np.zeros((n, n))
+    diagonal = np.zeros(n)
     for j in range(ny):
         for i in range(nx):
             k = j * nx + i
             w, e = faces_x[j * (nx + 1) + i], faces_x[j * (nx + 1) + i + 1]
             s, t = faces_y[j * nx + i], faces_y[(j + 1) * nx + i]
             d = w + e + s + t
+            diagonal[k] = d
             L[k, k] = (1.0 + SHIFT) * d if d > 0.0 else 1.0
             if i > 0:
                 L[k, k - 1] = -w
             if j > 0:
                 L[k, k - nx] = -s
+    tied = largest_of_regions(faces_x, faces_y, ny, nx, diagonal)
+    for k in range(n):
+        if tied[k]:
+            L[k, k] += diagonal[k]
     for k in range(n):  # half-width nx
         low = max(0, k - nx)
         for i in range(low, k):
@@ -301,6 +347,11 @@ def iterate_multigrid(loop, data, count):
             break
 
 
+def power_of_two_over(largest: float) -> float:
+    """What brings numbers up to `largest` near 1, exactly: float32 has no room for any units."""
+    return 2.0 ** -max(-1000, int(np.frexp(largest)[1])) if 0 < largest < np.inf else 1.0
+
+
 class Multigrid(Preconditioner):
     """See classical/multigrid.py. A's coefficients are coarsened in float64; the cycle is float32 up to SINGLE.
 
@@ -317,13 +368,16 @@ class Multigrid(Preconditioner):
             self._allocate(*system.shape)
         beta_x, beta_y = system.beta_x.numpy(), system.beta_y.numpy()
         smallest, largest = extremes(beta_x, beta_y)
-        scale = 2.0 ** -np.frexp(largest)[1] if 0 < largest < np.inf else 1.0  # float32 has no room for any units
+        scale = power_of_two_over(largest)
         self._work_in(np.float32 if largest <= SINGLE * smallest else np.float64)
         build(beta_x, beta_y, scale, self.levels, self.faces_x, self.faces_y, self.stack, self.top)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
         """out = M r, shape (ny, nx), float64."""
-        multigrid_product(r.reshape(-1).numpy(), self.data, out.view(-1).numpy())
+        largest = float(r.abs().max())  # of any unit, where those in the loop are near 1
+        scale = power_of_two_over(largest)
+        multigrid_product((scale * r).reshape(-1).numpy(), self.data, out.view(-1).numpy())
+        out.div_(scale)
 
     def compiled(self) -> CompiledForm:
         """For the loop."""
