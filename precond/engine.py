@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 import torch
@@ -18,17 +19,23 @@ def why_not_compiled(device: torch.device) -> str | None:
     """None where the compiled engine can be used, else a sentence."""
     if device.type != "cpu":
         return f"the compiled engine is for the CPU, not for {str(device)!r}"
-    return None if find_spec("numba") else "Numba is not installed; run 'pip install numba'"
+    if not find_spec("numba"):
+        return "Numba is not installed; run 'pip install numba'"
+    try:
+        import_module(f"{__package__}.compiled.jit")
+    except ImportError as error:  # a Numba that does not know this NumPy says so here
+        return f"Numba cannot be used: {error}"
+    return None
 
 
 def chosen(engine: str, device: torch.device) -> tuple[str, str]:
     """("compiled" or "torch", a notice where "auto" has to do without Numba). ValueError for what cannot be had."""
+    if engine == "torch":
+        return engine, ""
     reason = why_not_compiled(device)
     if engine == "compiled" and reason:
         raise ValueError(f"engine is 'compiled' but {reason}; pass 'auto' or 'torch'.")
-    if engine != "auto":
-        return engine, ""
-    slow = device.type == "cpu" and reason is not None
+    slow = engine == "auto" and device.type == "cpu" and reason is not None
     return ("torch" if reason else "compiled"), (
         f"solvers run several times slower than they could: {reason}" if slow else ""
     )

@@ -16,13 +16,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numba
+from llvmlite.binding import get_host_cpu_name
 from numba import config, njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Sums may be taken in another order and products fused, but NaN and infinity must stay what they are: a solve that
 # fails has to notice it.
 FAST = {"contract", "reassoc", "arcp", "nsz"}
-SOURCES = (Path(__file__).parent, Path(__file__).parents[1] / "classical" / "multigrid.py")
+PACKAGE = Path(__file__).parents[1]
+SOURCES = (  # whatever kernels take a constant from
+    Path(__file__).parent,
+    *(PACKAGE / place for place in ("classical/multigrid.py", "htp/blocks.py", "htp/layout.py")),
+)
 
 
 def kernel(function: F) -> F:
@@ -42,7 +48,7 @@ def kernel(function: F) -> F:
 def cache_folder() -> str:
     """Where compiled kernels are kept; "" where no folder can be written, so that every start compiles anew."""
     digest = hashlib.sha256()
-    for path in sorted(path for source in SOURCES for path in ([source] if source.is_file() else source.glob("*.py"))):
+    for path in sources():
         digest.update(path.read_bytes())
     for root in roots():
         folder = root / "estuary" / "kernels" / digest.hexdigest()[:16]
@@ -55,17 +61,29 @@ def cache_folder() -> str:
     return ""
 
 
-COMPLETE = "complete"  # a file that says that every kernel has been compiled into the folder
+def sources() -> list[Path]:
+    """The files that kernels are made of."""
+    return sorted(path for source in SOURCES for path in ([source] if source.is_file() else source.glob("*.py")))
+
+
+def mark() -> Path:
+    """A file that says that every kernel has been compiled into the folder, by what Numba knows its kernels by.
+
+    That is more than the folder's name: another copy of the program, another Python, Numba or CPU compiles anew.
+    """
+    known = [(str(path), path.stat().st_mtime_ns) for path in sources()]
+    machine = numba.__version__, sys.implementation.cache_tag, get_host_cpu_name()
+    return Path(cache_folder(), "complete-" + hashlib.sha256(repr((known, machine)).encode()).hexdigest()[:16])
 
 
 def is_complete() -> bool:
     """Whether every kernel has been compiled before."""
-    return bool(cache_folder()) and Path(cache_folder(), COMPLETE).exists()
+    return bool(cache_folder()) and mark().exists()
 
 
 def mark_complete() -> None:
     """Note that every kernel has been compiled."""
-    Path(cache_folder(), COMPLETE).touch()
+    mark().touch()
 
 
 def roots() -> list[Path]:
