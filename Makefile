@@ -1,6 +1,6 @@
 # make run    start the program (without a display: render a short comparison to out/demo.mp4 and print its table)
 # make test   the whole test suite          make lint   ruff and mypy
-# make bench  every result in assets/bench, some 40 minutes: see the table there for the single commands
+# make bench  every result in assets/bench, a quarter of an hour: see the table there for the single commands
 # make pictures  the moving pictures of README, some 10 minutes
 # make cuda   on a machine with a CUDA device: the solvers' tests, then the benchmark with every method captured
 # Everything is installed into .venv on first use.
@@ -50,7 +50,7 @@ PICTURES := assets/pictures
 
 pictures: $(READY)
 	@mkdir -p out
-	$(PY) -m app --headless --scene three-liquids --grid 64x85 --compare htp,jacobi,dilu --race --frames 240 \
+	$(PY) -m app --headless --scene dam-break --grid 128x170 --compare multigrid,htp,jacobi --race --frames 240 \
 		--record out/race.mp4 --json out/race.json
 	$(PY) -m app.animate out/race.mp4 $(PICTURES)/race.webp
 	$(PY) -m app --headless --scene dam-break --compare htp,jacobi,dilu,multigrid --frames 60 \

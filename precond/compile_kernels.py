@@ -7,8 +7,10 @@ import sys
 import time
 from collections.abc import Sequence
 
+import torch
+
 from . import problems, registry
-from .compiled.jit import cache_folder, mark_complete
+from .engine import why_not_compiled
 from .solver import Solver
 from .support.command_line import RUN_TIME, Parser, Refusal, exit_code, joined
 
@@ -27,6 +29,12 @@ def work(given: Sequence[str]) -> int:
     p = Parser(prog="python -m precond.compile_kernels", description=__doc__, allow_abbrev=False)
     p.add_argument("methods", metavar="METHOD", nargs="*", help="only these (default: all, in two processes)")
     methods = p.parse_args(joined(given)).methods
+    reason = why_not_compiled(torch.device("cpu"))
+    if reason:
+        print(f"nothing to compile: {reason}")
+        return 0
+    from .compiled.jit import cache_folder, mark_complete
+
     for name in methods:
         try:
             registry.entry(name)

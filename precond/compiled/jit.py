@@ -53,7 +53,9 @@ def cache_folder() -> str:
     for root in roots():
         folder = root / "estuary" / "kernels" / digest.hexdigest()[:16]
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+                continue  # Numba runs what lies there: it must not be somebody else's
             with tempfile.TemporaryFile(dir=folder):
                 return str(folder)
         except OSError:
