@@ -26,8 +26,9 @@ class FilesPanel:
         """Videos, pictures, states, fields and plots."""
         actions = self._actions
         run((
-            ("End" if actions.recording else "Record", "Record a video of the window into the folder out. Key: F9.",
-             actions.toggle_recording),
+            ("Stop", "Stop recording and finish the video in the folder out. Key: F9.", actions.toggle_recording)
+            if actions.recording else
+            ("Record", "Record a video of the window into the folder out. Key: F9.", actions.toggle_recording),
             ("Picture", "Save a picture of the window in the folder out. Key: F12.", actions.take_screenshot),
             ("Save", "Save the state of the fluid in the folder out, to continue from it later.", actions.save_state),
             ("Load", "Continue from the newest saved state. For any other, drop its file on the window.",

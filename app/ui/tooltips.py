@@ -16,7 +16,8 @@ NUMBERS = {
     "for an exact solver, and follows the tolerance.",
     "tolerance": "Relative residual at which a pressure solve stops. A tighter one takes more iterations and conserves "
     "volume better.",
-    "solve": "Wall-clock time of the iterations in a frame, mean of the last 20 frames.",
+    "solver": "Wall-clock time of the pressure solver in a frame: set-up of the preconditioner, its network and the "
+    "iterations. Mean of the last 20 frames.",
     "steps": "Pressure solves per second of wall clock, over the last second. A frame may need several.",
     "window": "How often the window is drawn per second: when the fluid has changed, and up to 60 while you use it.",
     "frames": "Simulated frames per second of wall clock.",

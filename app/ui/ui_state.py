@@ -24,9 +24,9 @@ KEYS = (
 )
 MOUSE = (
     ("Left button", "use the tool chosen under Draw"),
-    ("Right button", "push the fluid with any tool; in the view tiles, also pick a tile"),
+    ("Right button", "push the fluid, whichever tool is chosen; in the view tiles, also pick a tile"),
     ("Push", "the fluid follows the mouse"),
-    ("Pour", "fill the brush with a phase"),
+    ("Pour, or a fluid's name", "add that fluid under the brush"),
     ("Wall, Erase", "build and remove walls"),
     ("Move", "drag a wall"),
     ("Shift + wheel", "brush size"),

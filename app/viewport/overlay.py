@@ -20,6 +20,7 @@ from sim.frame import STAGES
 MARGIN = 12.0
 NOTICE_SECONDS = 8.0
 SMOOTHING = 20  # output frames that a number is the mean of
+SOLVER = tuple(STAGES.index(stage) for stage in ("setup", "inference", "solve"))
 
 
 class Overlay:
@@ -39,11 +40,11 @@ class Overlay:
     def _numbers(self, snapshot: Snapshot, picture: Rect, rate: tuple[str, str]) -> None:
         fonts, ink = self._state.fonts, imgui.get_window_draw_list()
         recent = [sample for sample in snapshot.samples[-SMOOTHING:] if sample.precond == snapshot.choice.precond]
-        solve_ms = sum(sample.ms[STAGES.index("solve")] for sample in recent) / max(len(recent), 1)
+        solver_ms = sum(sample.ms[k] for sample in recent for k in SOLVER) / max(len(recent), 1)
         iterations = sum(sample.iterations for sample in recent) / max(len(recent), 1)
         rows = (
             ("iterations", f"{iterations:.0f}"),
-            ("solve", f"{solve_ms:.{1 if solve_ms < 100 else 0}f} ms/frame"),
+            ("solver", f"{solver_ms:.{1 if solver_ms < 100 else 0}f} ms/frame"),
             ("steps", f"{snapshot.steps_per_second:.0f} /s"),
             rate,
             ("time", f"{snapshot.frame.time:.2f} s"),

@@ -172,11 +172,13 @@ class Worker(threading.Thread):
             rows, columns = with_rows(scene.grid, preset.rows)
             session.set_grid((rows, columns))
             view.rows = rows
-            if automatic.with_tolerance:
+            tolerance = ""
+            if automatic.with_tolerance and preset.tol != self._solve.choice.tol:
+                tolerance = f" and tolerance {preset.tol:g}"
                 self._solve.choice = replace(self._solve.choice, tol=preset.tol)
             self._publish(session)
             view.notify(
-                f"Only {automatic.rate:.0f} steps/s at {ny} x {nx} cells; grid reduced to {rows} x {columns} "
+                f"Only {automatic.rate:.0f} steps/s at {ny} x {nx} cells; now {rows} x {columns}{tolerance} "
                 f"(target {ENOUGH:.0f}). Change it under Scene."
             )
         if automatic.done:

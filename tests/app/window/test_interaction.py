@@ -362,7 +362,7 @@ def a_recording_of_two_seconds_can_be_played(hand: Hand) -> None:
     assert hand.window.recording
     end = time.monotonic() + 2.0
     hand.until(lambda: time.monotonic() >= end)
-    hand.click("End")
+    hand.click("Stop")
     assert not hand.window.recording
     hand.said("Recorded", "recording-1.mp4")
     with av.open("out/recording-1.mp4") as film:
