@@ -1,5 +1,6 @@
 """The compiled engine against torch's: the same iterations, statuses and laws for every method."""
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -170,9 +171,7 @@ def test_a_method_of_ones_own_runs_with_and_without_a_compiled_form(monkeypatch)
 
 
 def test_the_lock_is_released_while_a_compiled_solve_runs():
-    """Another Python thread counts nearly as fast as alone."""
-    if not hasattr(threading, "get_native_id"):
-        pytest.skip("no threads")
+    """Another Python thread counts nearly as fast as beside a digest, which releases the lock, on the same machine."""
     system, b = problems.frame("blobs", 65_536, 0, contrast=100)
     solver = Solver("jacobi", system, device="cpu", fallback=(), engine="compiled")
     solver.solve(system, b, rtol=1e-2)
@@ -192,14 +191,20 @@ def test_the_lock_is_released_while_a_compiled_solve_runs():
         while time.perf_counter() < end:
             solver.solve(system, b, rtol=1e-8)
 
+    def digesting(seconds):
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            hashlib.sha256(block)
+
+    block = bytes(32_000_000)
     thread = threading.Thread(target=count, daemon=True)
     thread.start()
     try:
-        ratios = [pace(0.5, solving) / pace(0.5, time.sleep) for _ in range(5)]
+        ratios = [pace(0.5, solving) / pace(0.5, digesting) for _ in range(5)]
     finally:
         stop.set()
         thread.join()
-    # with the lock held for whole solves the other thread would get a few percent; the machine may be shared
+    # with the lock held for whole solves it would be a few percent; beside an idle thread a busy machine gives 2/3
     assert max(ratios) > 0.75, ratios
 
 
