@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from .preconditioner import Preconditioner
+from .right_hand_side import RightHandSide
 from .status import Status
 from .stopping import Progress, StoppingRule
 from .system import PoissonSystem
@@ -38,6 +39,9 @@ class Loop(Protocol):
 
     def load(self, system: PoissonSystem) -> bool:
         """Take over the system's present coefficients; False where their sum is not finite."""
+
+    def receive(self, b: torch.Tensor, solid: torch.Tensor, project: Projector) -> RightHandSide | None:
+        """b (ny, nx), float64, on this device, made ready; None where it is not finite in the fluid."""
 
     def begin(self, M: Preconditioner, project: Projector, b: torch.Tensor, flexible: bool) -> None:
         """Prepare for b (N,), projected, finite, with x = 0."""

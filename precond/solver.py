@@ -142,23 +142,17 @@ class Solver:
         """`solve` with checked arguments."""
         clock = StageTimer(self.device)
         local = self._refresh(system)
-        field = torch.where(local.solid, 0.0, b_field.to(self.device))
-        largest = float(field.abs().max())
-        if not math.isfinite(largest) or not self._pcg.loop.load(local):
+        project = local.topology.projector
+        given = self._pcg.loop.receive(b_field.to(self.device), local.solid, project)
+        if given is None or not self._pcg.loop.load(local):
             clock.lap("setup")
             return self._without_iterating(Status.NOT_FINITE, torch.zeros_like(b_field), math.nan, math.nan, clock)
-        # A power of two: exact, and keeps every square away from under- and overflow.
-        scale = 2.0 ** -max(-1000, min(1000, math.frexp(largest)[1]))
-        field.mul_(scale)
-        project = local.topology.projector
-        projected = project(project(field.reshape(-1).clone()))  # twice: the first mean is off by rounding of b
-        size, norm = float(field.norm()), float(projected.norm())
-        incompatibility = float((field.reshape(-1) - projected).norm()) / size if size > 0 else 0.0
-        if norm <= max(atol * scale, ZERO * size):
+        incompatibility = given.removed / given.size if given.size > 0 else 0.0
+        if given.norm <= max(atol * given.scale, ZERO * given.size):
             clock.lap("setup")
             return self._without_iterating(Status.CONVERGED, torch.zeros_like(b_field), 0.0, incompatibility, clock)
-        start = None if guess is None else (guess.to(self.device) * scale).reshape(-1)
-        tolerance = max(rtol, atol * scale / norm)
+        start = None if guess is None else (guess.to(self.device) * given.scale).reshape(-1)
+        tolerance = max(rtol, atol * given.scale / given.norm)
 
         attempts: list[tuple[str, Status, int]] = []
         best: tuple[str, Outcome] | None = None
@@ -167,7 +161,7 @@ class Solver:
             clock.lap("setup")
             clock.set_apart(M.inference_ms)
             flexible = M.flexible if self.update == "auto" else self.update == "flexible"
-            outcome = self._pcg.solve(M, project, projected, start, tolerance, limit, should_stop, flexible)
+            outcome = self._pcg.solve(M, project, given.projected, start, tolerance, limit, should_stop, flexible)
             clock.lap("solve")
             M.observe(outcome.iterations)
             attempts.append((name, outcome.status, outcome.iterations))
@@ -178,7 +172,7 @@ class Solver:
         assert best is not None
         name, outcome = best
         return Solution(
-            x=outcome.x.div_(scale).reshape(system.shape).to(b_field.device),
+            x=outcome.x.div_(given.scale).reshape(system.shape).to(b_field.device),
             status=outcome.status,
             iterations=outcome.iterations,
             residual=outcome.residual,

@@ -14,8 +14,10 @@ import torch
 
 from .device import cuda_graph
 from .preconditioner import Preconditioner
+from .right_hand_side import RightHandSide
 from .stencil import Halo, Stencil
 from .stopping import Progress
+from .support.units import power_of_two_over
 from .system import PoissonSystem
 from .topology import Projector
 
@@ -51,6 +53,18 @@ class TorchLoop:
         """Take over the system's present coefficients; False where their sum is not finite."""
         self.A.load(system.beta_x, system.beta_y)
         return math.isfinite(float(self.A.diagonal.sum()))
+
+    def receive(self, b: torch.Tensor, solid: torch.Tensor, project: Projector) -> RightHandSide | None:
+        """b (ny, nx), float64, on this device, made ready; None where it is not finite in the fluid."""
+        field = torch.where(solid, 0.0, b).reshape(-1)
+        largest = float(field.abs().max())
+        if not math.isfinite(largest):
+            return None
+        scale = power_of_two_over(largest)
+        field.mul_(scale)
+        projected = project(project(field.clone()))  # twice: the first mean is off by rounding of b
+        norms = (float(v.norm()) for v in (projected, field, field - projected))
+        return RightHandSide(projected, scale, *norms)
 
     def begin(self, M: Preconditioner, project: Projector, b: torch.Tensor, flexible: bool) -> None:
         """Prepare for b (N,), projected, finite, with x = 0."""

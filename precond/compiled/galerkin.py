@@ -6,8 +6,6 @@ htp/galerkin.py for the same algebra in torch.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ..htp.blocks import SHIFT, TOP_SHIFT
@@ -23,28 +21,91 @@ GROUP = 32  # most unknowns in a group
 
 
 @kernel
-def invert(A, n, row, out):
-    """out (n, n) = A^-1 for a symmetric positive definite A, flat with n numbers a row; symmetric to the bit.
+def invert(A, n, rows):
+    """A = A^-1 in place for a symmetric positive definite A, flat with n numbers a row, n a multiple of 4.
 
     Gauss-Jordan elimination without pivots, which such an A does not need: whole rows are what vector units like best.
-    A is spent, row (n,) scratch.
+    Four pivots at a time, so that a row is read and written once for four of them.  rows (4 n,): scratch.
     """
-    N = np.uint64(n)
-    for i in range(N):
-        pivot = 1.0 / A[i * N + i]
-        A[i * N + i] = 1.0
-        for m in range(N):
-            row[m] = A[i * N + m] * pivot
-        for j in range(N):
-            o, weight = j * N, A[j * N + i]
-            A[o + i] = 0.0
+    N, four = U(n), U(4)
+    for i in range(U(0), N, four):
+        for p in range(four):  # among the four rows themselves
+            o = (i + p) * N
+            pivot = 1.0 / A[o + i + p]
+            A[o + i + p] = 1.0
             for m in range(N):
-                A[o + m] -= weight * row[m]
-        for m in range(N):
-            A[i * N + m] = row[m]
+                A[o + m] *= pivot
+            for q in range(four):
+                if q != p:
+                    x = (i + q) * N
+                    weight = A[x + i + p]
+                    A[x + i + p] = 0.0
+                    for m in range(N):
+                        A[x + m] -= weight * A[o + m]
+        for m in range(four * N):  # a copy, so that nothing is read and written in one loop
+            rows[m] = A[i * N + m]
+        for j in range(N):
+            if i <= j < i + four:
+                continue
+            o = j * N
+            w0, w1, w2, w3 = A[o + i], A[o + i + ONE], A[o + i + U(2)], A[o + i + U(3)]
+            A[o + i] = A[o + i + ONE] = A[o + i + U(2)] = A[o + i + U(3)] = 0.0
+            for m in range(N):
+                A[o + m] -= w0 * rows[m] + w1 * rows[N + m] + w2 * rows[U(2) * N + m] + w3 * rows[U(3) * N + m]
+
+
+@kernel
+def symmetric_part(A, n, out):
+    """out (n, n) or more = (A + A^T) / 2, symmetric to the bit; A flat."""
     for i in range(n):
         for j in range(i + 1):
             out[i, j] = out[j, i] = 0.5 * (A[i * n + j] + A[j * n + i])
+
+
+@kernel
+def add_product(A, a, stride, B, b, out, o):
+    """out += A B for blocks of 8 x 8 that begin at o, a, b; rows of A lie `stride` apart, those of the others 8."""
+    for i in range(U(FUNCTIONS)):
+        x, t = a + i * stride, o + i * U(8)
+        x0, x1, x2, x3 = A[x], A[x + ONE], A[x + U(2)], A[x + U(3)]
+        x4, x5, x6, x7 = A[x + U(4)], A[x + U(5)], A[x + U(6)], A[x + U(7)]
+        for q in range(U(FUNCTIONS)):
+            out[t + q] += (
+                x0 * B[b + q]
+                + x1 * B[b + U(8) + q]
+                + x2 * B[b + U(16) + q]
+                + x3 * B[b + U(24) + q]
+                + x4 * B[b + U(32) + q]
+                + x5 * B[b + U(40) + q]
+                + x6 * B[b + U(48) + q]
+                + x7 * B[b + U(56) + q]
+            )
+
+
+@kernel
+def combine_rows(weights, A, n, out):
+    """out (8, 32) flat = weights^T A for weights (n, 8) and n rows of A, 32 numbers each."""
+    r, row = U(FUNCTIONS), U(GROUP)
+    for q in range(r):
+        o = q * row
+        for m in range(row):
+            out[o + m] = 0.0
+        for eight in range(U(n) // U(8)):
+            w, a = eight * U(64) + q, eight * U(8) * row
+            x0, x1, x2, x3 = weights[w], weights[w + r], weights[w + U(2) * r], weights[w + U(3) * r]
+            w += U(4) * r
+            x4, x5, x6, x7 = weights[w], weights[w + r], weights[w + U(2) * r], weights[w + U(3) * r]
+            for m in range(row):
+                out[o + m] += (
+                    x0 * A[a + m]
+                    + x1 * A[a + row + m]
+                    + x2 * A[a + U(2) * row + m]
+                    + x3 * A[a + U(3) * row + m]
+                    + x4 * A[a + U(4) * row + m]
+                    + x5 * A[a + U(5) * row + m]
+                    + x6 * A[a + U(6) * row + m]
+                    + x7 * A[a + U(7) * row + m]
+                )
 
 
 @kernel
@@ -68,322 +129,177 @@ def couple_tiles(on_rim, rim, neighbours, tiles, towards):
                     towards[side - 1, u, q, p] = out[q]
 
 
-@kernel
-def subtract_products(A, x, step, B, y, eighths, total):
-    """total (LANES,) = minus the sum of A[x + m step] B[y + m LANES] over so many eights of m.
-
-    Sums are taken apart from where they are stored, so that the compiler sees nothing read and written in one loop.
-    """
-    for l in range(L):
-        total[l] = 0.0
-    for _ in range(eighths):
-        for l in range(L):
-            total[l] -= (
-                A[x + l] * B[y + l]
-                + A[x + step + l] * B[y + L + l]
-                + A[x + U(2) * step + l] * B[y + U(2) * L + l]
-                + A[x + U(3) * step + l] * B[y + U(3) * L + l]
-                + A[x + U(4) * step + l] * B[y + U(4) * L + l]
-                + A[x + U(5) * step + l] * B[y + U(5) * L + l]
-                + A[x + U(6) * step + l] * B[y + U(6) * L + l]
-                + A[x + U(7) * step + l] * B[y + U(7) * L + l]
-            )
-        x += U(8) * step
-        y += U(8) * L
-
-
-@kernel
-def factorise_groups(A, n, total):
-    """Cholesky of LANES blocks in place: (32, 32, LANES), of which the lower half is given and the upper one is 0, then
-
-    32 rows for the reciprocals of the diagonal, which itself becomes 0, so that sums may run over whole eights.
-    """
-    row, diagonal = U(GROUP) * L, U(GROUP * GROUP) * L
-    for i in range(U(n)):
-        for j in range(i):
-            o = i * row + j * L
-            subtract_products(A, i * row, L, A, j * row, (j + U(7)) // U(8), total)
-            for l in range(L):
-                A[o + l] = (A[o + l] + total[l]) * A[diagonal + j * L + l]
-        o = i * row + i * L
-        for l in range(L):
-            A[diagonal + i * L + l] = A[o + l]
-            A[o + l] = 0.0
-        subtract_products(A, i * row, L, A, i * row, (i + U(7)) // U(8), total)
-        for l in range(L):
-            A[diagonal + i * L + l] = 1.0 / math.sqrt(A[diagonal + i * L + l] + total[l])
-
-
-@kernel
-def solve_lanes(A, first, y, at, n, total):
-    """y = A^-1 y for LANES vectors (32, LANES) from `at` on, with the factor that begins at `first`."""
-    row, diagonal = U(GROUP) * L, first + U(GROUP * GROUP) * L
-    for i in range(U(n)):
-        o, d = at + i * L, diagonal + i * L
-        subtract_products(A, first + i * row, L, y, at, (i + U(7)) // U(8), total)
-        for l in range(L):
-            y[o + l] = (y[o + l] + total[l]) * A[d + l]
-    for back in range(U(n)):
-        i = U(n) - ONE - back
-        o, d, start = at + i * L, diagonal + i * L, (i + ONE) // U(8)
-        subtract_products(
-            A, first + start * U(8) * row + i * L, row, y, at + start * U(8) * L, U(n) // U(8) - start, total
-        )
-        for l in range(L):
-            y[o + l] = (y[o + l] + total[l]) * A[d + l]
-
-
-@kernel
-def invert_groups(A, n, X, total, here, out):
-    """out (groups, 32, 32), the first `here` of them, = the inverses from their factors, symmetric to the bit.
-
-    X (32, 32, LANES): scratch for the transpose of the factor's inverse.
-    """
-    row, diagonal = U(GROUP) * L, U(GROUP * GROUP) * L
-    X[:] = 0.0
-    for i in range(U(n)):
-        d = diagonal + i * L
-        for j in range(i):
-            start = j // U(8)
-            x, y = i * row + start * U(8) * L, j * row + start * U(8) * L
-            subtract_products(A, x, L, X, y, (i + U(7)) // U(8) - start, total)
-            o = j * row + i * L
-            for l in range(L):
-                X[o + l] = total[l] * A[d + l]
-        for l in range(L):
-            X[i * row + i * L + l] = A[d + l]
-    for i in range(U(n)):
-        start = i // U(8)
-        for j in range(i + ONE):
-            x, y = i * row + start * U(8) * L, j * row + start * U(8) * L
-            subtract_products(X, x, L, X, y, U(n) // U(8) - start, total)
-            for lane in range(here):
-                out[lane, i, j] = out[lane, j, i] = -total[lane]
-
-
-@kernel
-def multiply_lanes(A, a, B, b, out, o, add):
-    """out (8, 8, LANES) = A B, or added to it, for LANES pairs of 8 x 8 blocks."""
-    r = U(FUNCTIONS)
-    for i in range(r):
-        for q in range(r):
-            t, x, y = o + (i * r + q) * L, a + i * r * L, b + q * L
-            if not add:
-                for l in range(L):
-                    out[t + l] = 0.0
-            for l in range(L):
-                out[t + l] += (
-                    A[x + l] * B[y + l]
-                    + A[x + L + l] * B[y + U(8) * L + l]
-                    + A[x + U(2) * L + l] * B[y + U(16) * L + l]
-                    + A[x + U(3) * L + l] * B[y + U(24) * L + l]
-                    + A[x + U(4) * L + l] * B[y + U(32) * L + l]
-                    + A[x + U(5) * L + l] * B[y + U(40) * L + l]
-                    + A[x + U(6) * L + l] * B[y + U(48) * L + l]
-                    + A[x + U(7) * L + l] * B[y + U(56) * L + l]
-                )
-
-
 def scratch() -> tuple[np.ndarray, ...]:
-    """What `build_levels` works on, for LANES groups: A, X, T, own, beyond, table, outer, within, source, V, image,
+    """What `build_levels` works on: for one group A, rows, table, within, right, vectors, for LANES of them V, source,
 
-    gram, weights and lost, each so many blocks of 8 x 8.
+    gram, weights, lost; each so many blocks of 8 x 8.
     """
-    sizes = (16.5, 16, 8, 4, 8, 1, 1, 4, 4, 4, 16, 1, 1, 1)
-    return tuple(np.zeros(int(size * FUNCTIONS**2 * LANES)) for size in sizes)
+    r = FUNCTIONS**2
+    one, lanes = (16, 2, 1, 4, 4, 4), (4, 4, 1, 1, 1)
+    return *(np.zeros(size * r) for size in one), *(np.zeros(size * r * LANES) for size in lanes)
 
 
 @kernel
-def gather_group(lane, first, M, count, neighbours, slots, towards, operator, coefficients, A, T, own, beyond):
-    """One group's blocks into its lane: its matrix, the couplings of its slots, the coefficients in and around it."""
-    r, lanes = FUNCTIONS, LANES
+def gather_group(first, M, neighbours, towards, operator, A):
+    """A (n, n) flat = the matrix of the M blocks from `first` on, shifted."""
+    r, n = FUNCTIONS, M * FUNCTIONS
+    A[: n * n] = 0.0
     for m in range(M):
         for i in range(r):
-            for j in range(i + 1):
-                A[((m * r + i) * GROUP + m * r + j) * lanes + lane] = operator[first + m, i, j]
-            for p in range(r):
-                own[((m * r + i) * r + p) * lanes + lane] = coefficients[first + m, i, p]
-            A[((m * r + i) * GROUP + m * r + i) * lanes + lane] += SHIFT
+            start = (m * r + i) * n
+            row, own = A[start + m * r : start + m * r + r], operator[first + m, i]
+            for j in range(r):
+                row[j] = own[j]
+            row[i] += SHIFT
         for side in range(4):
             other = neighbours[side, first + m] - first
-            if 0 <= other < m:
+            if 0 <= other < M:
                 for i in range(r):
+                    start = (m * r + i) * n + other * r
+                    row, block = A[start : start + r], towards[side, first + m, i]
                     for j in range(r):
-                        A[((m * r + i) * GROUP + other * r + j) * lanes + lane] = -towards[side, first + m, i, j]
+                        row[j] = -block[j]
+
+
+@kernel
+def monomials_within(first, M, coefficients, members, within):
+    """within (M, 8, 8) flat = the group's monomials in its members' functions."""
+    within[:] = 0.0
+    flat, table = coefficients.reshape(-1), members.reshape(-1)
+    for m in range(U(M)):
+        block = m * U(64)
+        add_product(flat, U(first) * U(64) + block, U(8), table, block, within, block)
+
+
+@kernel
+def sources(first, count, neighbours, slots, outside, corrections, towards, coefficients, table, right):
+    """right (M, 8, 8) flat = what the group's functions, continued beyond its slots, let into its members."""
+    right[:] = 0.0
+    flat, couplings, blocks = coefficients.reshape(-1), towards.reshape(-1), towards.shape[1]
+    outer, sums = table[:64], np.zeros(64)
     for slot in range(count):
         m, side = slots[slot, 0], slots[slot, 1]
         other = neighbours[side, first + m]
-        start = slot * r * r
-        for i in range(r):
-            for p in range(r):
-                place = (start + i * r + p) * lanes + lane
-                T[place] = towards[side, first + m, i, p] if other >= 0 else 0.0
-                beyond[place] = coefficients[other, i, p] if other >= 0 else 0.0
+        if other < 0:
+            continue
+        given, added = outside[slot].reshape(-1), corrections[slot].reshape(-1)
+        for k in range(64):
+            sums[k] = given[k] + added[k]
+            outer[k] = 0.0
+        add_product(flat, U(other) * U(64), U(8), sums, U(0), outer, U(0))
+        add_product(couplings, U(side * blocks + first + m) * U(64), U(8), outer, U(0), right, U(m) * U(64))
+
+
+@kernel
+def put_into_lane(values, turned, n, out, lane):
+    """out (8, 32, LANES) of one lane = values (8, 32), or turned (n, 8)."""
+    for q in range(FUNCTIONS):
+        for i in range(n):
+            out[(q * GROUP + i) * LANES + lane] = values[i * FUNCTIONS + q if turned else q * GROUP + i]
 
 
 @kernel
 def build_levels(
     levels, neighbours, slots, outside, members, corrections, continued,
-    operator, towards, coefficients, inverses, bases, scratch,
+    operator, towards, coefficients, inverses, bases, columns, scratch,
 ):  # fmt: skip
-    """Every group's factor and functions, and the operators of all levels; LANES groups at a time, as tiles.py does.
+    """Every group's inverse and functions, and the operators of all levels; LANES groups share what tiles.py does.
 
     slots (levels, 8, 2): member and side;  outside (levels, 8, 8, 8), members (levels, 4, 8, 8): tables of monomials;
     corrections (groups, 8, 8, 8): added to `outside`.  operator, coefficients (blocks, 8, 8) and towards
-    (4, blocks, 8, 8) are given for the tiles.  inverses (groups, 32, 32), bases (groups, 8, 32).
+    (4, blocks, 8, 8) are given for the tiles.  inverses (groups, 32, 32), bases (groups, 8, 32) and their transposes
+    columns (groups, 32, 8).
     """
     r, lanes = FUNCTIONS, LANES
-    A, X, T, own, beyond, table, outer, within, source, V, image, gram, weights, lost = scratch
+    A, rows, table, within, right, vectors, V, source, gram, weights, lost = scratch
     sums = np.zeros(lanes)
     for k in range(levels.shape[0] - 1):
         base, M, count, n = levels[k, BASE], levels[k, MEMBERS], levels[k, SLOTS], levels[k, MEMBERS] * r
-        next_base, groups = levels[k + 1, BASE], levels[k + 1, COUNT]
+        next_base, groups, own = levels[k + 1, BASE], levels[k + 1, COUNT], levels[k, GROUPS]
         for batch in range(-(-groups // lanes)):
-            A[:] = 0.0
-            for i in range(GROUP):
-                for lane in range(lanes):
-                    A[(i * GROUP + i) * lanes + lane] = 1.0
-            T[:] = 0.0
-            own[:] = 0.0
-            beyond[:] = 0.0
+            V[:] = 0.0
+            source[:] = 0.0
             here = min(lanes, groups - batch * lanes)
             for lane in range(here):
                 g = batch * lanes + lane
-                gather_group(
-                    lane,
-                    base + g * M,
-                    M,
-                    count,
-                    neighbours,
-                    slots[k],
-                    towards,
-                    operator,
-                    coefficients,
-                    A,
-                    T,
-                    own,
-                    beyond,
-                )
-            if not continued:
-                image[:] = A[: GROUP * GROUP * lanes]  # the matrix itself, its lower half
-            factorise_groups(A, n, sums)
-            first = levels[k, GROUPS] + batch * lanes
-            invert_groups(A, n, X, sums, here, inverses[first : first + here])
-            for m in range(M):
-                for p in range(r):
-                    for q in range(r):
-                        for lane in range(lanes):
-                            table[(p * r + q) * lanes + lane] = members[k, m, p, q]
-                multiply_lanes(own, U(m * r * r) * L, table, U(0), within, U(m * r * r) * L, False)
-            source[:] = 0.0
-            if continued:
-                for slot in range(count):
-                    for p in range(r):
-                        for q in range(r):
-                            for lane in range(here):
-                                group = levels[k, GROUPS] + batch * lanes + lane
-                                table[(p * r + q) * lanes + lane] = (
-                                    outside[k, slot, p, q] + corrections[group, slot, p, q]
-                                )
-                    multiply_lanes(beyond, U(slot * r * r) * L, table, U(0), outer, U(0), False)
-                    member = slots[k, slot, 0]
-                    multiply_lanes(T, U(slot * r * r) * L, outer, U(0), source, U(member * r * r) * L, True)
-            for q in range(U(r)):  # (32, 8) to (8, 32)
-                for i in range(U(GROUP)):
-                    x, o = (i * U(r) + q) * L, (q * U(GROUP) + i) * L
-                    for l in range(L):
-                        V[o + l] = source[x + l] if continued else within[x + l]
-            source[:] = V
-            if continued:
-                for q in range(r):
-                    solve_lanes(A, U(0), V, U(q * GROUP) * L, n, sums)
+                first, B = base + g * M, inverses[own + g]
+                gather_group(first, M, neighbours, towards, operator, A)
+                if continued:
+                    sources(
+                        first, count, neighbours, slots[k], outside[k], corrections[own + g], towards, coefficients,
+                        table, right,
+                    )  # fmt: skip
+                    invert(A, n, rows)
+                    symmetric_part(A, n, B)
+                    combine_rows(right, B.reshape(-1), n, vectors)
+                    put_into_lane(right, True, n, source, lane)
+                    put_into_lane(vectors, False, n, V, lane)
+                else:  # the monomials themselves, and A times them
+                    monomials_within(first, M, coefficients, members[k], within)
+                    symmetric_part(A, n, B)
+                    combine_rows(within, B.reshape(-1), n, vectors)
+                    put_into_lane(within, True, n, V, lane)
+                    put_into_lane(vectors, False, n, source, lane)
+                    invert(A, n, rows)
+                    symmetric_part(A, n, B)
             orthonormalise(V, GROUP, source, GROUP, 1, gram, weights, lost)
             for q in range(r):
-                if not continued:
-                    symmetric_product(image, V, q * GROUP * lanes, n, source)
                 for p in range(q + 1):
-                    if continued:
-                        product_with(V, U(p * GROUP) * L, source, U(q * GROUP) * L, GROUP, sums, U(0))
-                    else:
-                        product_with(V, U(p * GROUP) * L, source, U(0), GROUP, sums, U(0))
+                    product_with(V, U(p * GROUP) * L, source, U(q * GROUP) * L, GROUP, sums, U(0))
                     for lane in range(here):
-                        own_block = next_base + batch * lanes + lane
+                        block = next_base + batch * lanes + lane
                         extra = GRAM_SHIFT * lost[(q * r + p) * lanes + lane]
                         value = sums[lane] + extra + SHIFT * extra - (SHIFT if p == q else 0.0)
-                        operator[own_block, p, q] = value
-                        operator[own_block, q, p] = value
-            for q in range(r):
-                for i in range(GROUP):
-                    for lane in range(lanes):
-                        image[i * lanes + lane] = within[(i * r + q) * lanes + lane]
-                for p in range(r):
-                    product_with(V, U(p * GROUP) * L, image, U(0), GROUP, sums, U(0))
-                    for lane in range(here):
-                        coefficients[next_base + batch * lanes + lane, p, q] = sums[lane]
+                        operator[block, p, q] = value
+                        operator[block, q, p] = value
             for lane in range(here):
-                out = bases[levels[k, GROUPS] + batch * lanes + lane]
+                g = batch * lanes + lane
+                out, turned = bases[own + g], columns[own + g]
                 for q in range(r):
                     for i in range(GROUP):
-                        out[q, i] = V[(q * GROUP + i) * lanes + lane]
-        couple_groups(k, levels, neighbours, slots, bases, towards, outer)
+                        out[q, i] = turned[i, q] = V[(q * GROUP + i) * lanes + lane]
+                monomials_within(base + g * M, M, coefficients, members[k], within)
+                block = coefficients[next_base + g]
+                block[:] = 0.0
+                flat = block.reshape(-1)
+                for m in range(U(M)):
+                    add_product(out.reshape(-1), m * U(r), U(GROUP), within, m * U(64), flat, U(0))
+        couple_groups(k, levels, neighbours, slots, bases, columns, towards)
 
 
 @kernel
-def symmetric_product(A, V, v, n, out):
-    """out (32, LANES) = A V for one function, from the lower half of A."""
-    lanes = LANES
-    for i in range(GROUP):
-        for lane in range(lanes):
-            out[i * lanes + lane] = 0.0
-    for i in range(n):
-        for j in range(n):
-            row, column = max(i, j), min(i, j)
-            for lane in range(lanes):
-                out[i * lanes + lane] += A[(row * GROUP + column) * lanes + lane] * V[v + j * lanes + lane]
-
-
-@kernel
-def couple_groups(k, levels, neighbours, slots, bases, towards, work):
+def couple_groups(k, levels, neighbours, slots, bases, columns, towards):
     """towards of level k + 1 from the functions on both sides."""
     r, base, M, count = FUNCTIONS, levels[k, BASE], levels[k, MEMBERS], levels[k, SLOTS]
-    next_base = levels[k + 1, BASE]
+    next_base, flat, couplings = levels[k + 1, BASE], bases.reshape(-1), towards.reshape(-1)
+    blocks, table = towards.shape[1], np.zeros(64)
     for g in range(levels[k + 1, COUNT]):
-        first, own, V = base + g * M, next_base + g, bases[levels[k, GROUPS] + g]
+        first, own = base + g * M, next_base + g
         for side in (1, 3):
             there = neighbours[side, own]
             if there < 0:
                 continue
-            W = bases[levels[k, GROUPS] + there - next_base]
+            W = columns[levels[k, GROUPS] + there - next_base].reshape(-1)
             outer = towards[side, own]
             outer[:] = 0.0
             for slot in range(count):
                 if slots[k, slot, 1] != side:
                     continue
                 m = slots[k, slot, 0]
-                other = neighbours[side, first + m]
-                start = ((other - base) % M) * r
-                for p in range(r):  # rows of V T: this group's functions as the neighbour meets them
-                    row = work[p * r : (p + 1) * r]
-                    for i in range(r):
-                        row[i] = 0.0
-                    for i in range(r):
-                        weight, block = V[p, m * r + i], towards[side, first + m, i]
-                        for q in range(r):
-                            row[q] += weight * block[q]
-                for q in range(r):
-                    theirs = W[q, start : start + r]
-                    for p in range(r):
-                        row, total = work[p * r : (p + 1) * r], 0.0
-                        for i in range(r):
-                            total += row[i] * theirs[i]
-                        outer[p, q] += total
+                start = (neighbours[side, first + m] - base) % M * r
+                table[:] = 0.0  # this group's functions as the neighbour meets them
+                add_product(
+                    flat, U((levels[k, GROUPS] + g) * r * GROUP + m * r), U(GROUP),
+                    couplings, U(side * blocks + first + m) * U(64), table, U(0),
+                )  # fmt: skip
+                add_product(table, U(0), U(8), W, U(start * r), outer.reshape(-1), U(0))
             for p in range(r):
                 for q in range(r):
                     towards[side - 1, there, q, p] = outer[p, q]
 
 
 @kernel
-def invert_top(levels, neighbours, operator, towards, coefficients, closed, matrix, top):
+def invert_top(levels, neighbours, operator, towards, coefficients, closed, matrix, rows, top):
     """The dense inverse of the last level."""
     r, last = FUNCTIONS, levels.shape[0] - 1
     count, base = levels[last, COUNT], levels[last, BASE]
@@ -408,4 +324,5 @@ def invert_top(levels, neighbours, operator, towards, coefficients, closed, matr
             weight = coefficients[base + i // r, i % r, 0] * scale
             for j in range(n):
                 matrix[i, j] += weight * coefficients[base + j // r, j % r, 0]
-    invert(matrix.reshape(-1), n, np.zeros(n), top)
+    invert(matrix.reshape(-1), n, rows)
+    symmetric_part(matrix.reshape(-1), n, top)

@@ -32,7 +32,7 @@ class Data(NamedTuple):
     corner (T, 2): row and column of a tile's first cell, which may lie outside of the grid (padding).
     factor, scale: see tiles.py;  rim (T, 32), opposite (T, 32): couplings across, and whose rim lies there or -1;
     edge (32,): cells along the rim.  on_rim (T, 32, 8): the functions there.
-    levels, neighbours, towards, inverses, bases, top: see galerkin.py;  visits (levels,).
+    levels, neighbours, towards, inverses, bases, columns, top: see galerkin.py;  visits (levels,).
     crossings (n, 3): for every pair of neighbours in two groups, level by level: where the one's unknowns begin, where
     the other's, and where in `towards` the block lies by which they are coupled, transposed.
     x, y (batches, DEEP, LANES): vectors of the tiles.  d, f (T, 32): residuals on the rims.
@@ -53,6 +53,7 @@ class Data(NamedTuple):
     towards: np.ndarray
     inverses: np.ndarray
     bases: np.ndarray
+    columns: np.ndarray
     top: np.ndarray
     visits: np.ndarray
     x: np.ndarray
@@ -348,14 +349,14 @@ class Workspace:
         neighbours = self._neighbours(layout, levels)
         crossings = crossings_of(levels, neighbours)
         n = int(levels[-1, COUNT]) * FUNCTIONS
-        self.matrix = np.zeros((n, n))
+        self.matrix, self.rows = np.zeros((n, n)), np.zeros(4 * n)
         self.data = Data(
             shape=(ny, nx), corner=corners(layout), factor=np.zeros(batches * (CELLS + SIDE) * (SIDE + 1) * LANES),
             scale=np.zeros(lanes * CELLS), rim=np.zeros((T, RIM)), opposite=opposite_rims(layout),
             edge=layout.rim.numpy().astype(np.int64), on_rim=np.zeros((T, RIM, 8)), levels=levels,
             neighbours=neighbours, crossings=crossings, towards=np.zeros((4, blocks, 8, 8)),
             inverses=np.zeros((max(groups, 1), GROUP, GROUP)),
-            bases=np.zeros((max(groups, 1), 8, GROUP)),
+            bases=np.zeros((max(groups, 1), 8, GROUP)), columns=np.zeros((max(groups, 1), GROUP, 8)),
             top=np.zeros((n, n)), visits=np.ones(len(levels) + 1, np.int64),
             x=np.zeros(lanes * DEEP), y=np.zeros(lanes * DEEP), d=np.zeros((T, RIM)), f=np.zeros((T, RIM)),
             R=np.zeros(size), X=np.zeros(size), D=np.zeros(size), F=np.zeros(size),
@@ -404,11 +405,12 @@ class Workspace:
         galerkin.couple_tiles(data.on_rim, data.rim, data.neighbours, T, data.towards)
         galerkin.build_levels(
             data.levels, data.neighbours, self.slots, self.outside, self.members, self.corrections, continued,
-            self.operator, data.towards, self.coefficients, data.inverses, data.bases, self.group_scratch,
+            self.operator, data.towards, self.coefficients, data.inverses, data.bases,
+            data.columns, self.group_scratch,
         )  # fmt: skip
         galerkin.invert_top(
             data.levels, data.neighbours, self.operator, data.towards, self.coefficients, not system.open_top,
-            self.matrix, data.top,
+            self.matrix, self.rows, data.top,
         )  # fmt: skip
 
     @staticmethod

@@ -32,16 +32,38 @@ SOURCES = (  # whatever kernels take a constant from
 
 
 def kernel(function: F) -> F:
-    """Decorator: the function compiled, without Python's lock while it runs."""
+    """Decorator: the function compiled, without Python's lock while it runs.
+
+    What a kernel writes through one argument it must not read or write through another one: see `apart`.
+    """
     settings: Any = config
     kept = bool(cache_folder()) and os.path.isfile(function.__code__.co_filename)  # what was typed at a prompt is not
     before = settings.CACHE_DIR
     settings.CACHE_DIR = cache_folder() or before
     try:
-        compiled: Any = njit(function, nogil=True, fastmath=FAST, error_model="numpy", cache=kept)
+        compiled: Any = njit(function, nogil=True, fastmath=FAST, error_model="numpy", cache=kept, **apart())
         return compiled
     finally:
         settings.CACHE_DIR = before
+
+
+@cache
+def apart() -> dict[str, bool]:
+    """The option that arrays given to a kernel do not overlap where they are written, if this Numba lets us say so.
+
+    Numba has it inside, but offers it for other targets only. Without it the compiler reloads what it has just stored:
+    solving with a grid's tiles takes 2.7 times as long (0.037 ms for 0.014 at 96 x 128).
+    """
+    try:
+        from numba.core.compiler import Flags
+        from numba.core.cpu import CPUTargetOptions
+
+        if not hasattr(CPUTargetOptions, "noalias"):
+            Flags().noalias = True  # raises where there is no such flag
+            CPUTargetOptions.noalias = CPUTargetOptions.Mapping("noalias")
+    except Exception:  # whatever another Numba makes of it: slower kernels are all that follows
+        return {}
+    return {"noalias": True}
 
 
 @cache

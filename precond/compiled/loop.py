@@ -25,11 +25,14 @@ import numpy as np
 import torch
 
 from ..preconditioner import Preconditioner
+from ..right_hand_side import RightHandSide
 from ..stopping import Progress
+from ..support.units import power_of_two_over
 from ..system import PoissonSystem
 from ..topology import Projector
 from .jit import kernel
 
+MAGNITUDE = 0x7FFF_FFFF_FFFF_FFFF  # all bits of a float64 but its sign
 EPSILON = float(np.finfo(np.float64).eps)
 CHUNK_CELLS = 4_000_000  # cell updates in a compiled call, some 10 ms: between two looks at should_stop
 LONGEST = 4096  # iterations in one call
@@ -92,6 +95,34 @@ def load_faces(beta_x, beta_y, diagonal, west, south):
     for i in range(nx):
         south[ny * nx + i] = beta_y[ny, i]
     return total
+
+
+@kernel
+def clean(given, solid, out):
+    """out = given, 0 in solids; returns the bits of the largest |out|, which are those of NaN if there is one."""
+    largest = np.int64(0)
+    bits = out.view(np.int64)
+    for k in range(out.size):
+        out[k] = 0.0 if solid[k] else given[k]
+    for k in range(out.size):
+        largest = max(largest, bits[k] & MAGNITUDE)
+    return largest
+
+
+@kernel
+def scale_and_project(loop, scale, b, out):
+    """b = scale b, out = P b; returns the squares of out, b and b - out."""
+    for k in range(b.size):
+        b[k] *= scale
+        out[k] = b[k]
+    project(loop, out)
+    project(loop, out)  # the first mean is off by rounding of b
+    square, size, removed = 0.0, 0.0, 0.0
+    for k in range(b.size):
+        square += out[k] * out[k]
+        size += b[k] * b[k]
+        removed += (b[k] - out[k]) * (b[k] - out[k])
+    return square, size, removed
 
 
 @kernel
@@ -304,10 +335,21 @@ class CompiledLoop:
         total = load_faces(system.beta_x.numpy(), system.beta_y.numpy(), v.diagonal, v.west, v.south)
         return math.isfinite(total)
 
+    def receive(self, b: torch.Tensor, solid: torch.Tensor, project: Projector) -> RightHandSide | None:
+        """b (ny, nx), float64, on this device, made ready; None where it is not finite in the fluid."""
+        self._take_up(project)
+        v = self.vectors
+        bits = clean(b.contiguous().view(-1).numpy(), solid.view(-1).numpy(), v.r)
+        largest = float(np.int64(bits).view(np.float64))
+        if not math.isfinite(largest):
+            return None
+        scale, projected = power_of_two_over(largest), torch.empty(self.unknowns, dtype=torch.float64)
+        squares = scale_and_project(v, scale, v.r, projected.numpy())
+        return RightHandSide(projected, scale, *map(math.sqrt, squares))
+
     def begin(self, M: Preconditioner, project: Projector, b: torch.Tensor, flexible: bool) -> None:
         """Prepare for b (N,), projected, finite, with x = 0."""
-        if project is not self._projector:
-            self._take_up(project)
+        self._take_up(project)
         self.M, form = M, M.compiled()
         self._iterate: Callable[..., Any] | None = None if form is None else form.iterate
         self._data = () if form is None else form.data
@@ -353,6 +395,8 @@ class CompiledLoop:
 
     def _take_up(self, project: Projector) -> None:
         """The projector's regions in the form of the kernels."""
+        if project is self._projector:
+            return
         v, self._projector = self.vectors, project
         keep = ~project.hidden.numpy()
         region, weight = project.by_region()

@@ -114,26 +114,84 @@ def load_tiles(beta_x, beta_y, largest, corner, root, inverse_root, factor, root
 @kernel
 def factorise(factor, batches):
     """Banded Cholesky in place; the diagonal holds its reciprocal."""
+    s = WIDE * L  # from one row to the next
     for b in range(U(batches)):
-        first = b * ROWS * WIDE * L
-        for c in range(U(CELLS)):
-            row = first + c * WIDE * L
-            for back in range(BAND):
-                k = BAND - back
-                if k <= c:
-                    other, target = first + (c - k) * WIDE * L, row + k * L
-                    for m in range(k + ONE, WIDE):
-                        x, y = row + m * L, other + (m - k) * L
-                        for l in range(L):
-                            factor[target + l] -= factor[x + l] * factor[y + l]
+        first = b * ROWS * s
+        for c in range(BAND):  # rows whose band is cut off
+            row = first + c * s
+            for back in range(c):
+                k = c - back
+                other, target = row - k * s, row + k * L
+                for m in range(k + ONE, c + ONE):
+                    x, y = row + m * L, other + (m - k) * L
                     for l in range(L):
-                        factor[target + l] *= factor[other + l]
-            for m in range(ONE, WIDE):
+                        factor[target + l] -= factor[x + l] * factor[y + l]
+                for l in range(L):
+                    factor[target + l] *= factor[other + l]
+            for m in range(ONE, c + ONE):
                 x = row + m * L
                 for l in range(L):
                     factor[row + l] -= factor[x + l] * factor[x + l]
             for l in range(L):
                 factor[row + l] = 1.0 / math.sqrt(factor[row + l])
+        for c in range(BAND, U(CELLS)):
+            o = first + c * s
+            for l in range(L):  # one row as straight code: everything stays in registers
+                k = o + l
+                a8 = factor[k + U(8) * L] * factor[k - U(8) * s]
+                t = k - U(7) * s
+                a7 = (factor[k + U(7) * L] - a8 * factor[t + L]) * factor[t]
+                t = k - U(6) * s
+                a6 = (factor[k + U(6) * L] - a8 * factor[t + U(2) * L] - a7 * factor[t + L]) * factor[t]
+                t = k - U(5) * s
+                a5 = (
+                    factor[k + U(5) * L]
+                    - a8 * factor[t + U(3) * L]
+                    - a7 * factor[t + U(2) * L]
+                    - a6 * factor[t + L]
+                ) * factor[t]
+                t = k - U(4) * s
+                a4 = (
+                    factor[k + U(4) * L]
+                    - a8 * factor[t + U(4) * L]
+                    - a7 * factor[t + U(3) * L]
+                    - a6 * factor[t + U(2) * L]
+                    - a5 * factor[t + L]
+                ) * factor[t]
+                t = k - U(3) * s
+                a3 = (
+                    factor[k + U(3) * L]
+                    - a8 * factor[t + U(5) * L]
+                    - a7 * factor[t + U(4) * L]
+                    - a6 * factor[t + U(3) * L]
+                    - a5 * factor[t + U(2) * L]
+                    - a4 * factor[t + L]
+                ) * factor[t]
+                t = k - U(2) * s
+                a2 = (
+                    factor[k + U(2) * L]
+                    - a8 * factor[t + U(6) * L]
+                    - a7 * factor[t + U(5) * L]
+                    - a6 * factor[t + U(4) * L]
+                    - a5 * factor[t + U(3) * L]
+                    - a4 * factor[t + U(2) * L]
+                    - a3 * factor[t + L]
+                ) * factor[t]
+                t = k - s
+                a1 = (
+                    factor[k + L]
+                    - a8 * factor[t + U(7) * L]
+                    - a7 * factor[t + U(6) * L]
+                    - a6 * factor[t + U(5) * L]
+                    - a5 * factor[t + U(4) * L]
+                    - a4 * factor[t + U(3) * L]
+                    - a3 * factor[t + U(2) * L]
+                    - a2 * factor[t + L]
+                ) * factor[t]
+                squares = a1 * a1 + a2 * a2 + a3 * a3 + a4 * a4 + a5 * a5 + a6 * a6 + a7 * a7 + a8 * a8
+                factor[k] = 1.0 / math.sqrt(factor[k] - squares)
+                factor[k + L], factor[k + U(2) * L], factor[k + U(3) * L], factor[k + U(4) * L] = a1, a2, a3, a4
+                factor[k + U(5) * L], factor[k + U(6) * L], factor[k + U(7) * L], factor[k + U(8) * L] = a5, a6, a7, a8
 
 
 @kernel
