@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..htp.blocks import SHIFT, TOP_SHIFT
+from .dense import invert, symmetric_part
 from .jit import kernel
 from .tiles import FUNCTIONS, GRAM_SHIFT, LANES, ONE, SIDE, L, U, orthonormalise, product_with
 
@@ -18,48 +19,6 @@ COUNT, BASE, MEMBERS, SLOTS, GROUPS, PLACE, FIRST = range(7)
 group's number among all groups; where vectors over this level's functions begin; the first of its crossings, and in
 the next column the end of them (see hierarchy.py)."""
 GROUP = 32  # most unknowns in a group
-
-
-@kernel
-def invert(A, n, rows):
-    """A = A^-1 in place for a symmetric positive definite A, flat with n numbers a row, n a multiple of 4.
-
-    Gauss-Jordan elimination without pivots, which such an A does not need: whole rows are what vector units like best.
-    Four pivots at a time, so that a row is read and written once for four of them.  rows (4 n,): scratch.
-    """
-    N, four = U(n), U(4)
-    for i in range(U(0), N, four):
-        for p in range(four):  # among the four rows themselves
-            o = (i + p) * N
-            pivot = 1.0 / A[o + i + p]
-            A[o + i + p] = 1.0
-            for m in range(N):
-                A[o + m] *= pivot
-            for q in range(four):
-                if q != p:
-                    x = (i + q) * N
-                    weight = A[x + i + p]
-                    A[x + i + p] = 0.0
-                    for m in range(N):
-                        A[x + m] -= weight * A[o + m]
-        for m in range(four * N):  # a copy, so that nothing is read and written in one loop
-            rows[m] = A[i * N + m]
-        for j in range(N):
-            if i <= j < i + four:
-                continue
-            o = j * N
-            w0, w1, w2, w3 = A[o + i], A[o + i + ONE], A[o + i + U(2)], A[o + i + U(3)]
-            A[o + i] = A[o + i + ONE] = A[o + i + U(2)] = A[o + i + U(3)] = 0.0
-            for m in range(N):
-                A[o + m] -= w0 * rows[m] + w1 * rows[N + m] + w2 * rows[U(2) * N + m] + w3 * rows[U(3) * N + m]
-
-
-@kernel
-def symmetric_part(A, n, out):
-    """out (n, n) or more = (A + A^T) / 2, symmetric to the bit; A flat."""
-    for i in range(n):
-        for j in range(i + 1):
-            out[i, j] = out[j, i] = 0.5 * (A[i * n + j] + A[j * n + i])
 
 
 @kernel
@@ -110,23 +69,22 @@ def combine_rows(weights, A, n, out):
 
 @kernel
 def couple_tiles(on_rim, rim, neighbours, tiles, towards):
-    """towards (4, blocks, 8, 8) of the tiles: across the faces between two of them."""
+    """towards (4, blocks, 8, 8) of the tiles: across the faces between two of them. on_rim (T, 8, 32)."""
+    r, weighted, theirs, outer = FUNCTIONS, np.zeros(64), np.zeros(64), np.zeros(64)
     for t in range(tiles):
         for side in (1, 3):
             u = neighbours[side, t]
             if u < 0:
                 continue
-            for p in range(FUNCTIONS):
-                out = towards[side, t, p]
-                for q in range(FUNCTIONS):
-                    out[q] = 0.0
+            for p in range(r):
                 for k in range(SIDE):
-                    weight = on_rim[t, side * SIDE + k, p] * rim[t, side * SIDE + k]
-                    other = on_rim[u, (side - 1) * SIDE + k]
-                    for q in range(FUNCTIONS):
-                        out[q] += weight * other[q]
-                for q in range(FUNCTIONS):
-                    towards[side - 1, u, q, p] = out[q]
+                    weighted[p * 8 + k] = on_rim[t, p, side * SIDE + k] * rim[t, side * SIDE + k]
+                    theirs[k * 8 + p] = on_rim[u, p, (side - 1) * SIDE + k]
+            outer[:] = 0.0
+            add_product(weighted, U(0), U(8), theirs, U(0), outer, U(0))
+            for p in range(r):
+                for q in range(r):
+                    towards[side, t, p, q] = towards[side - 1, u, q, p] = outer[p * 8 + q]
 
 
 def scratch() -> tuple[np.ndarray, ...]:

@@ -30,8 +30,9 @@ class Data(NamedTuple):
     """What the cycle reads and writes; T tiles in batches of LANES.
 
     corner (T, 2): row and column of a tile's first cell, which may lie outside of the grid (padding).
+    cell (batches, 64, LANES): which cell of the grid lies there, 0 where none does;  place (N,): where in x a cell is.
     factor, scale: see tiles.py;  rim (T, 32), opposite (T, 32): couplings across, and whose rim lies there or -1;
-    edge (32,): cells along the rim.  on_rim (T, 32, 8): the functions there.
+    edge (32,): cells along the rim.  on_rim (T, 8, 32): the functions there.
     levels, neighbours, towards, inverses, bases, columns, top: see galerkin.py;  visits (levels,).
     crossings (n, 3): for every pair of neighbours in two groups, level by level: where the one's unknowns begin, where
     the other's, and where in `towards` the block lies by which they are coupled, transposed.
@@ -39,8 +40,9 @@ class Data(NamedTuple):
     R, X, D, F: vectors of the coarse levels, one after the other at their PLACE.  counts (levels,): visits made.
     """
 
-    shape: tuple[int, int]
     corner: np.ndarray
+    cell: np.ndarray
+    place: np.ndarray
     factor: np.ndarray
     scale: np.ndarray
     rim: np.ndarray
@@ -73,18 +75,29 @@ class Data(NamedTuple):
 @kernel
 def solve_groups(data, k, right, out, add):
     """out = B right, or added to it, for the groups of level k."""
-    levels, inverses = data.levels, data.inverses
-    n, place = levels[k, MEMBERS] * FUNCTIONS, levels[k, PLACE]
-    for g in range(levels[k + 1, COUNT]):
-        B, a = inverses[levels[k, GROUPS] + g], place + g * n
-        r, x = right[a : a + n], out[a : a + n]
+    levels, row = data.levels, U(GROUP)
+    B = data.inverses.reshape(-1)
+    n, place, block = U(levels[k, MEMBERS] * FUNCTIONS), U(levels[k, PLACE]), U(levels[k, GROUPS]) * row * row
+    for g in range(U(levels[k + 1, COUNT])):
+        o = place + g * n
         if not add:
             for j in range(n):
-                x[j] = 0.0
-        for i in range(n):
-            weight, row = r[i], B[i]
+                out[o + j] = 0.0
+        for eight in range(n // U(8)):
+            i, a = o + eight * U(8), block + (g * row + eight * U(8)) * row
+            x0, x1, x2, x3 = right[i], right[i + U(1)], right[i + U(2)], right[i + U(3)]
+            x4, x5, x6, x7 = right[i + U(4)], right[i + U(5)], right[i + U(6)], right[i + U(7)]
             for j in range(n):
-                x[j] += weight * row[j]
+                out[o + j] += (
+                    x0 * B[a + j]
+                    + x1 * B[a + row + j]
+                    + x2 * B[a + U(2) * row + j]
+                    + x3 * B[a + U(3) * row + j]
+                    + x4 * B[a + U(4) * row + j]
+                    + x5 * B[a + U(5) * row + j]
+                    + x6 * B[a + U(6) * row + j]
+                    + x7 * B[a + U(7) * row + j]
+                )
 
 
 @kernel
@@ -113,33 +126,91 @@ def beyond(data, k, x, out):
 
 
 @kernel
+def in_functions(V, a, d, i, n, out, o):
+    """out (8,) = V^T d for n rows of 8; all of them flat, from a, i and o on."""
+    r = U(FUNCTIONS)
+    for q in range(r):
+        out[o + q] = 0.0
+    for _ in range(U(n) // U(8)):
+        x0, x1, x2, x3 = d[i], d[i + U(1)], d[i + U(2)], d[i + U(3)]
+        x4, x5, x6, x7 = d[i + U(4)], d[i + U(5)], d[i + U(6)], d[i + U(7)]
+        for q in range(r):
+            out[o + q] += (
+                x0 * V[a + q]
+                + x1 * V[a + r + q]
+                + x2 * V[a + U(2) * r + q]
+                + x3 * V[a + U(3) * r + q]
+                + x4 * V[a + U(4) * r + q]
+                + x5 * V[a + U(5) * r + q]
+                + x6 * V[a + U(6) * r + q]
+                + x7 * V[a + U(7) * r + q]
+            )
+        i += U(8)
+        a += U(8) * r
+
+
+@kernel
+def from_functions(V, a, x, y, n, out, o):
+    """out (n,) = V^T x for 8 rows of 32, of which n count; all of them flat, from a, y and o on."""
+    row = U(GROUP)
+    x0, x1, x2, x3 = x[y], x[y + U(1)], x[y + U(2)], x[y + U(3)]
+    x4, x5, x6, x7 = x[y + U(4)], x[y + U(5)], x[y + U(6)], x[y + U(7)]
+    for i in range(U(n)):
+        out[o + i] = (
+            x0 * V[a + i]
+            + x1 * V[a + row + i]
+            + x2 * V[a + U(2) * row + i]
+            + x3 * V[a + U(3) * row + i]
+            + x4 * V[a + U(4) * row + i]
+            + x5 * V[a + U(5) * row + i]
+            + x6 * V[a + U(6) * row + i]
+            + x7 * V[a + U(7) * row + i]
+        )
+
+
+@kernel
 def restrict_groups(data, k):
     """R of level k + 1 = V^T D."""
-    levels, n = data.levels, data.levels[k, MEMBERS] * FUNCTIONS
-    place, next_place = levels[k, PLACE], levels[k + 1, PLACE]
-    for g in range(levels[k + 1, COUNT]):
-        V, d = data.bases[levels[k, GROUPS] + g], data.D[place + g * n : place + (g + 1) * n]
-        for q in range(FUNCTIONS):
-            total, row = 0.0, V[q]
-            for i in range(n):
-                total += row[i] * d[i]
-            data.R[next_place + g * FUNCTIONS + q] = total
+    levels, V = data.levels, data.columns.reshape(-1)
+    n, first, size = U(levels[k, MEMBERS] * FUNCTIONS), U(levels[k, GROUPS]), U(GROUP * FUNCTIONS)
+    for g in range(U(levels[k + 1, COUNT])):
+        o = U(levels[k + 1, PLACE]) + g * U(FUNCTIONS)
+        in_functions(V, (first + g) * size, data.D, U(levels[k, PLACE]) + g * n, n, data.R, o)
 
 
 @kernel
 def prolong_groups(data, k):
     """F of level k = W V X of level k + 1: what the correction adds to the residual. R of level k is spent."""
-    levels, n = data.levels, data.levels[k, MEMBERS] * FUNCTIONS
-    place, next_place = levels[k, PLACE], levels[k + 1, PLACE]
-    for g in range(levels[k + 1, COUNT]):
-        V, y = data.bases[levels[k, GROUPS] + g], data.R[place + g * n : place + (g + 1) * n]
-        for i in range(n):
-            y[i] = 0.0
-        for q in range(FUNCTIONS):
-            weight, row = data.X[next_place + g * FUNCTIONS + q], V[q]
-            for i in range(n):
-                y[i] += weight * row[i]
+    levels, V = data.levels, data.bases.reshape(-1)
+    n, first, size = U(levels[k, MEMBERS] * FUNCTIONS), U(levels[k, GROUPS]), U(GROUP * FUNCTIONS)
+    for g in range(U(levels[k + 1, COUNT])):
+        y = U(levels[k + 1, PLACE]) + g * U(FUNCTIONS)
+        from_functions(V, (first + g) * size, data.X, y, n, data.R, U(levels[k, PLACE]) + g * n)
     beyond(data, k, data.R, data.F)
+
+
+@kernel
+def solve_top(top, right, x):
+    """x = top right, for the dense inverse of the last level."""
+    n, B = U(top.shape[0]), top.reshape(-1)
+    for j in range(n):
+        x[j] = 0.0
+    for eight in range(n // U(8)):
+        i = eight * U(8)
+        a = i * n
+        x0, x1, x2, x3 = right[i], right[i + U(1)], right[i + U(2)], right[i + U(3)]
+        x4, x5, x6, x7 = right[i + U(4)], right[i + U(5)], right[i + U(6)], right[i + U(7)]
+        for j in range(n):
+            x[j] += (
+                x0 * B[a + j]
+                + x1 * B[a + n + j]
+                + x2 * B[a + U(2) * n + j]
+                + x3 * B[a + U(3) * n + j]
+                + x4 * B[a + U(4) * n + j]
+                + x5 * B[a + U(5) * n + j]
+                + x6 * B[a + U(6) * n + j]
+                + x7 * B[a + U(7) * n + j]
+            )
 
 
 @kernel
@@ -152,13 +223,7 @@ def solve_coarse(data):
         size, place = levels[k, COUNT] * r, levels[k, PLACE]
         if descending:
             if k == last:
-                right, x = data.R[place : place + size], data.X[place : place + size]
-                for i in range(size):
-                    x[i] = 0.0
-                for i in range(size):
-                    weight, row = right[i], top[i]
-                    for j in range(size):
-                        x[j] += weight * row[j]
+                solve_top(top, data.R[place : place + size], data.X[place : place + size])
                 if k == 0:
                     return
                 k, descending = k - 1, False
@@ -217,24 +282,17 @@ def across_rims(values, rim, opposite, out):
 @kernel
 def correct_tiles(data):
     """The coarse correction of the residual d on the rims; f = what it adds there."""
-    n, place = data.levels[0, COUNT], data.levels[0, PLACE]
+    n, place, r, size = U(data.levels[0, COUNT]), U(data.levels[0, PLACE]), U(FUNCTIONS), U(RIM * FUNCTIONS)
+    d, f, V, R = data.d.reshape(-1), data.f.reshape(-1), data.on_rim.reshape(-1), data.R
     for t in range(n):
-        right, d, V = data.R[place + t * FUNCTIONS : place + (t + 1) * FUNCTIONS], data.d[t], data.on_rim[t]
-        for q in range(FUNCTIONS):
-            right[q] = 0.0
-        for k in range(RIM):
-            weight, row = d[k], V[k]
-            for q in range(FUNCTIONS):
-                right[q] += weight * row[q]
+        for q in range(r):
+            total, a, k = 0.0, t * size + q * U(RIM), t * U(RIM)
+            for i in range(U(RIM)):
+                total += V[a + i] * d[k + i]
+            R[place + t * r + q] = total
     solve_coarse(data)
-    shown = data.f
     for t in range(n):
-        e, row, V = data.X[place + t * FUNCTIONS : place + (t + 1) * FUNCTIONS], shown[t], data.on_rim[t]
-        for k in range(RIM):
-            total, functions = 0.0, V[k]
-            for q in range(FUNCTIONS):
-                total += functions[q] * e[q]
-            row[k] = total
+        from_functions(V, t * size, data.X, place + t * r, RIM, f, t * U(RIM))
 
 
 @kernel
@@ -256,19 +314,14 @@ def step_of_tiles(data, y):
 @kernel
 def hierarchy_product(r, data, z):
     """z = M r for flat vectors (N,)."""
-    ny, nx = data.shape
-    corner, scale, x, y = data.corner, data.scale, data.x, data.y
+    scale, cell, place, x, y = data.scale, data.cell, data.place, data.x, data.y
     n = data.levels[0, COUNT]
     batches = -(-n // LANES)
-    for t in range(n):
-        low, left = corner[t, 0], corner[t, 1]
-        start, place = ((t // LANES) * DEEP + SIDE) * LANES + t % LANES, (t // LANES) * CELLS * LANES + t % LANES
-        for j in range(SIDE):
-            row = low + j
-            for i in range(SIDE):
-                c = (j * SIDE + i) * LANES
-                inside = 0 <= row < ny and left + i < nx
-                x[start + c] = r[row * nx + left + i] * scale[place + c] if inside else 0.0
+    inside, deep = U(CELLS * LANES), U(DEEP * LANES)
+    for b in range(U(batches)):
+        o, c = b * deep + U(SIDE * LANES), b * inside
+        for k in range(inside):
+            x[o + k] = r[U(cell[c + k])] * scale[c + k]
     for b in range(batches):
         for k in range(SIDE * LANES):
             x[b * DEEP * LANES + k] = 0.0
@@ -293,15 +346,12 @@ def hierarchy_product(r, data, z):
                 for k in range(RIM):
                     if data.opposite[t, k] >= 0:
                         data.d[t, k] += data.rim[t, k] * flat[data.opposite[t, k]]
-    for t in range(n):
-        low, left = corner[t, 0], corner[t, 1]
-        start, place = ((t // LANES) * DEEP + SIDE) * LANES + t % LANES, (t // LANES) * CELLS * LANES + t % LANES
-        for j in range(SIDE):
-            row = low + j
-            for i in range(SIDE):
-                c = (j * SIDE + i) * LANES
-                if 0 <= row < ny and left + i < nx:
-                    z[row * nx + left + i] = (x[start + c] + y[start + c]) * scale[place + c]
+    for b in range(U(batches)):
+        o, c = b * deep + U(SIDE * LANES), b * inside
+        for k in range(inside):
+            x[o + k] = (x[o + k] + y[o + k]) * scale[c + k]
+    for k in range(U(z.size)):
+        z[k] = x[U(place[k])]
 
 
 @kernel
@@ -351,9 +401,9 @@ class Workspace:
         n = int(levels[-1, COUNT]) * FUNCTIONS
         self.matrix, self.rows = np.zeros((n, n)), np.zeros(4 * n)
         self.data = Data(
-            shape=(ny, nx), corner=corners(layout), factor=np.zeros(batches * (CELLS + SIDE) * (SIDE + 1) * LANES),
+            corner=corners(layout), **lanes_of(layout), factor=np.zeros(batches * (CELLS + SIDE) * (SIDE + 1) * LANES),
             scale=np.zeros(lanes * CELLS), rim=np.zeros((T, RIM)), opposite=opposite_rims(layout),
-            edge=layout.rim.numpy().astype(np.int64), on_rim=np.zeros((T, RIM, 8)), levels=levels,
+            edge=layout.rim.numpy().astype(np.int64), on_rim=np.zeros((T, 8, RIM)), levels=levels,
             neighbours=neighbours, crossings=crossings, towards=np.zeros((4, blocks, 8, 8)),
             inverses=np.zeros((max(groups, 1), GROUP, GROUP)),
             bases=np.zeros((max(groups, 1), 8, GROUP)), columns=np.zeros((max(groups, 1), GROUP, 8)),
@@ -461,6 +511,16 @@ def corners(layout: Layout) -> np.ndarray:
     rows, columns = np.meshgrid(np.arange(ty) * SIDE - below, np.arange(tx) * SIDE, indexing="ij")
     found[number.reshape(-1)] = np.stack((rows, columns), -1).reshape(-1, 2)
     return found
+
+
+def lanes_of(layout: Layout) -> dict[str, np.ndarray]:
+    """cell and place, see `Data`."""
+    at, (ny, nx) = layout.place.numpy(), layout.grid
+    tile, c = at // CELLS, at % CELLS
+    batch, lane = tile // LANES, tile % LANES
+    cell = np.zeros(-(-layout.count // LANES) * CELLS * LANES, np.uint32)
+    cell[(batch * CELLS + c) * LANES + lane] = np.arange(ny * nx)
+    return {"cell": cell, "place": ((batch * DEEP + SIDE + c) * LANES + lane).astype(np.uint32)}
 
 
 def opposite_rims(layout: Layout) -> np.ndarray:

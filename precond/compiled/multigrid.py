@@ -14,6 +14,7 @@ from ..classical.multigrid import COARSEST, SHIFT, SWEEPS, padded_shapes
 from ..preconditioner import CompiledForm, Preconditioner
 from ..support.units import power_of_two_over
 from ..system import PoissonSystem
+from .dense import U, invert
 from .jit import kernel
 from .loop import advance
 
@@ -49,48 +50,60 @@ def load_finest(beta_x, beta_y, ny, nx, scale, faces_x, faces_y):
     rows, columns = beta_x.shape[0], beta_y.shape[1]
     low = ny - rows
     for j in range(rows):
-        for i in range(columns + 1):
-            faces_x[(low + j) * (nx + 1) + i] = scale * beta_x[j, i]
+        row, out = beta_x[j], faces_x[(low + j) * (nx + 1) :]
+        for i in range(U(columns + 1)):
+            out[i] = scale * row[i]
     for j in range(rows + 1):
-        for i in range(columns):
-            faces_y[(low + j) * nx + i] = scale * beta_y[j, i]
+        row, out = beta_y[j], faces_y[(low + j) * nx :]
+        for i in range(U(columns)):
+            out[i] = scale * row[i]
 
 
 @kernel
 def coarsen_faces(fine_x, fine_y, ny, nx, fy, fx, coarse_x, coarse_y):
-    """Coarse faces: sums of the fine ones on them, halved across coarsened directions."""
+    """Coarse faces: sums of the fine ones on them, halved across coarsened directions. fy, fx: 1 or 2."""
     rows, columns = ny // fy, nx // fx
+    two = U(2)
     for j in range(rows):
-        for i in range(columns + 1):
-            total = 0.0
-            for k in range(fy):
-                total += fine_x[(fy * j + k) * (nx + 1) + fx * i]
-            coarse_x[j * (columns + 1) + i] = total / fx
+        row, out = fine_x[fy * j * (nx + 1) :], coarse_x[j * (columns + 1) :]
+        above = fine_x[(fy * j + fy - 1) * (nx + 1) :]
+        share = 0.5 * fy / fx  # of each of the two rows, which are one and the same where rows stay
+        if fx == 2:
+            for i in range(U(columns + 1)):
+                out[i] = share * (row[two * i] + above[two * i])
+        else:
+            for i in range(U(columns + 1)):
+                out[i] = share * (row[i] + above[i])
     for j in range(rows + 1):
-        for i in range(columns):
-            total = 0.0
-            for k in range(fx):
-                total += fine_y[fy * j * nx + fx * i + k]
-            coarse_y[j * columns + i] = total / fy
+        row, out = fine_y[fy * j * nx :], coarse_y[j * columns :]
+        share = 1.0 / fy
+        if fx == 2:
+            for i in range(U(columns)):
+                out[i] = share * (row[two * i] + row[two * i + U(1)])
+        else:
+            for i in range(U(columns)):
+                out[i] = share * row[i]
 
 
 @kernel
 def pack_level(faces_x, faces_y, ny, nx, stride, start, stack):
     """Diagonal, its inverse, and the couplings over the diagonal of both colours."""
     for j in range(ny):
-        for i in range(nx):
-            w, e = faces_x[j * (nx + 1) + i], faces_x[j * (nx + 1) + i + 1]
-            s, n = faces_y[j * nx + i], faces_y[(j + 1) * nx + i]
-            d = w + e + s + n
-            inverse = 1.0 / d if d > 0.0 else 0.0
-            c = COLOUR * ((i + j) % 2)
-            k = start + (j + 1) * stride + i // 2 + 1
-            stack[c + DIAGONAL, k] = d
-            stack[c + INVERSE, k] = inverse
-            stack[c + WEST, k] = w * inverse
-            stack[c + EAST, k] = e * inverse
-            stack[c + SOUTH, k] = s * inverse
-            stack[c + NORTH, k] = n * inverse
+        x, y, above = faces_x[j * (nx + 1) :], faces_y[j * nx :], faces_y[(j + 1) * nx :]
+        for colour in range(2):
+            first, c, a = (j + colour) % 2, COLOUR * colour, start + (j + 1) * stride + 1
+            count = (nx - first + 1) // 2
+            diagonal, inverses = stack[c + DIAGONAL, a : a + count], stack[c + INVERSE, a : a + count]
+            west, east = stack[c + WEST, a : a + count], stack[c + EAST, a : a + count]
+            south, north = stack[c + SOUTH, a : a + count], stack[c + NORTH, a : a + count]
+            for m in range(U(count)):
+                i = U(first) + U(2) * m
+                w, e, s, n = x[i], x[i + U(1)], y[i], above[i]
+                d = w + e + s + n
+                inverse = 1.0 / d if d > 0.0 else 0.0
+                diagonal[m], inverses[m] = d, inverse
+                west[m], east[m] = w * inverse, e * inverse
+                south[m], north[m] = s * inverse, n * inverse
 
 
 @kernel
@@ -130,15 +143,18 @@ def largest_of_regions(faces_x, faces_y, ny, nx, diagonal):
 
 
 @kernel
-def dense_inverse(faces_x, faces_y, ny, nx, out):
-    """(A + shift D)^-1 by Cholesky, float64; rows without any open face count as identity.
+def dense_inverse(faces_x, faces_y, ny, nx, matrix, rows, out):
+    """(A + shift D)^-1 in float64; rows without any open face count as identity.
 
     In every closed region one cell is tied down, which only changes what constant is added there, and that is projected
     away. Left at 1 / shift the constant would be large enough for its rounding to spoil everything else.
+    matrix (wide, wide), wide a multiple of 4 that is at least ny nx, and rows (4 wide,): scratch.
     """
     n = ny * nx
-    L = np.zeros((n, n))
-    diagonal = np.zeros(n)
+    matrix[:] = 0.0
+    for k in range(n, matrix.shape[0]):
+        matrix[k, k] = 1.0
+    diagonal = rows[:n]
     for j in range(ny):
         for i in range(nx):
             k = j * nx + i
@@ -146,45 +162,23 @@ def dense_inverse(faces_x, faces_y, ny, nx, out):
             s, t = faces_y[j * nx + i], faces_y[(j + 1) * nx + i]
             d = w + e + s + t
             diagonal[k] = d
-            L[k, k] = (1.0 + SHIFT) * d if d > 0.0 else 1.0
+            matrix[k, k] = (1.0 + SHIFT) * d if d > 0.0 else 1.0
             if i > 0:
-                L[k, k - 1] = -w
+                matrix[k, k - 1] = matrix[k - 1, k] = -w
             if j > 0:
-                L[k, k - nx] = -s
+                matrix[k, k - nx] = matrix[k - nx, k] = -s
     tied = largest_of_regions(faces_x, faces_y, ny, nx, diagonal)
     for k in range(n):
         if tied[k]:
-            L[k, k] += diagonal[k]
-    for k in range(n):  # half-width nx
-        low = max(0, k - nx)
-        for i in range(low, k):
-            total = L[k, i]
-            for m in range(max(low, i - nx), i):
-                total -= L[k, m] * L[i, m]
-            L[k, i] = total / L[i, i]
-        total = L[k, k]
-        for m in range(low, k):
-            total -= L[k, m] * L[k, m]
-        L[k, k] = np.sqrt(total)
-    x = np.zeros(n)
-    for c in range(n):
-        x[:] = 0.0
-        for k in range(c, n):
-            total = 1.0 if k == c else 0.0
-            for m in range(max(c, k - nx), k):
-                total -= L[k, m] * x[m]
-            x[k] = total / L[k, k]
-        for k in range(n - 1, c - 1, -1):  # the rest follows from symmetry
-            total = x[k]
-            for m in range(k + 1, min(n, k + nx + 1)):
-                total -= L[m, k] * x[m]
-            x[k] = total / L[k, k]
-        for k in range(c, n):
-            out[k, c] = out[c, k] = x[k]
+            matrix[k, k] += diagonal[k]
+    invert(matrix.reshape(-1), matrix.shape[0], rows)
+    for i in range(n):
+        for k in range(i + 1):
+            out[i, k] = out[k, i] = 0.5 * (matrix[i, k] + matrix[k, i])
 
 
 @kernel
-def build(beta_x, beta_y, scale, levels, faces_x, faces_y, stack, top):
+def build(beta_x, beta_y, scale, levels, faces_x, faces_y, stack, matrix, rows, top):
     """All levels from the finest faces."""
     last = levels.shape[0] - 1
     for k in range(last + 1):
@@ -196,7 +190,7 @@ def build(beta_x, beta_y, scale, levels, faces_x, faces_y, stack, top):
             g = levels[k + 1, FACES]
             coarsen_faces(faces_x[f:], faces_y[f:], ny, nx, levels[k, FY], levels[k, FX], faces_x[g:], faces_y[g:])
         else:
-            dense_inverse(faces_x[f:], faces_y[f:], ny, nx, top)
+            dense_inverse(faces_x[f:], faces_y[f:], ny, nx, matrix, rows, top)
 
 
 # Cycle --------------------------------------------------------------------------------------------------------------
@@ -288,13 +282,16 @@ def unpack(stack, start, ny, nx, half, stride, out):
 
 
 @kernel
-def cycle(levels, stack, top, fields):
-    """The finest level's right-hand side, at the beginning of `fields`, is replaced by its V-cycle."""
+def cycle(levels, stack, top, fields, given, out):
+    """out = the V-cycle of `given` on the finest level, whose vectors they are; `fields` holds the coarser levels'."""
     last = levels.shape[0] - 1
     for k in range(last):
         ny, nx, half, stride = levels[k, NY], levels[k, NX], levels[k, HALF], levels[k, STRIDE]
         start, f, g = levels[k, START], levels[k, FACES], levels[k + 1, FACES]
-        give(stack, start, fields[f : f + ny * nx], ny, nx, half, stride)
+        if k == 0:
+            give(stack, start, given, ny, nx, half, stride)
+        else:
+            give(stack, start, fields[f : f + ny * nx], ny, nx, half, stride)
         half_sweep(stack, COLOUR, 0, start, ny, half, stride)
         for _ in range(SWEEPS - 1):
             half_sweep(stack, 0, COLOUR, start, ny, half, stride)
@@ -315,16 +312,23 @@ def cycle(levels, stack, top, fields):
         for _ in range(SWEEPS):
             half_sweep(stack, COLOUR, 0, start, ny, half, stride)
             half_sweep(stack, 0, COLOUR, start, ny, half, stride)
-        unpack(stack, start, ny, nx, half, stride, fields[f : f + ny * nx])
+        if k == 0:
+            unpack(stack, start, ny, nx, half, stride, out)
+        else:
+            unpack(stack, start, ny, nx, half, stride, fields[f : f + ny * nx])
 
 
 @kernel
 def multigrid_product(r, data, z):
     """z = M r for flat float64 vectors (N,)."""
     levels, stack, top, fields, columns = data
-    n = r.size
+    n, last = r.size, levels.shape[0] - 1
     rows, ny, nx = n // columns, levels[0, NY], levels[0, NX]
     low = ny - rows
+    finest = fields[: ny * nx]
+    if last > 0 and low == 0 and columns == nx:
+        cycle(levels, stack, top, fields, r, z)
+        return
     for k in range(low * nx):
         fields[k] = 0.0
     for j in range(rows):
@@ -333,9 +337,10 @@ def multigrid_product(r, data, z):
             row[i] = values[i]
         for i in range(columns, nx):
             row[i] = 0.0
-    cycle(levels, stack, top, fields)
+    result = fields[fields.size - ny * nx :] if last > 0 else finest
+    cycle(levels, stack, top, fields, finest, result)
     for j in range(rows):
-        row, values = fields[(low + j) * nx : (low + j + 1) * nx], z[j * columns : (j + 1) * columns]
+        row, values = result[(low + j) * nx : (low + j + 1) * nx], z[j * columns : (j + 1) * columns]
         for i in range(columns):
             values[i] = row[i]
 
@@ -367,7 +372,7 @@ class Multigrid(Preconditioner):
         smallest, largest = extremes(beta_x, beta_y)
         scale = power_of_two_over(largest)
         self._work_in(np.float32 if largest <= SINGLE * smallest else np.float64)
-        build(beta_x, beta_y, scale, self.levels, self.faces_x, self.faces_y, self.stack, self.top)
+        build(beta_x, beta_y, scale, self.levels, self.faces_x, self.faces_y, self.stack, *self.top)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
         """out = M r, shape (ny, nx), float64."""
@@ -392,7 +397,9 @@ class Multigrid(Preconditioner):
             faces += (rows + 1) * (columns + 1) + rows * columns
         self.faces_x, self.faces_y = np.zeros(faces), np.zeros(faces)
         n = shapes[-1][0] * shapes[-1][1]
-        self.top = np.zeros((n, n))  # a closed box's inverse is 1e9 times its constant: float32 would lose all else
+        wide = -(-n // 4) * 4
+        # float64: a closed box's inverse has a large constant, in which float32 would lose all else
+        self.top = np.zeros((wide, wide)), np.zeros(4 * wide), np.zeros((n, n))
         self._sizes = start, faces, nx
 
     def _work_in(self, precision: type) -> None:
@@ -400,6 +407,6 @@ class Multigrid(Preconditioner):
         if self.stack.dtype == precision and self.stack.size:
             return
         start, faces, nx = self._sizes
-        fields: np.ndarray
-        self.stack, fields = np.zeros((2 * COLOUR, start), precision), np.zeros(faces, precision)
-        self.data = (self.levels, self.stack, self.top, fields, nx)
+        fields = np.zeros(faces + self.levels[0, NY] * self.levels[0, NX], precision)  # the last of them for a padded grid
+        self.stack = np.zeros((2 * COLOUR, start), precision)
+        self.data = (self.levels, self.stack, self.top[-1], fields, nx)

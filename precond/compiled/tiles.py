@@ -145,10 +145,7 @@ def factorise(factor, batches):
                 a6 = (factor[k + U(6) * L] - a8 * factor[t + U(2) * L] - a7 * factor[t + L]) * factor[t]
                 t = k - U(5) * s
                 a5 = (
-                    factor[k + U(5) * L]
-                    - a8 * factor[t + U(3) * L]
-                    - a7 * factor[t + U(2) * L]
-                    - a6 * factor[t + L]
+                    factor[k + U(5) * L] - a8 * factor[t + U(3) * L] - a7 * factor[t + U(2) * L] - a6 * factor[t + L]
                 ) * factor[t]
                 t = k - U(4) * s
                 a4 = (
@@ -339,28 +336,58 @@ def product_with(V, v, W, w, count, out, o):
 
 @kernel
 def combine(V, start, rows, weights):
-    """Functions of `rows` rows replaced by their combinations: q by the sum of weights[q, p], 0 for p > q."""
+    """Functions of `rows` rows replaced by their combinations: q by the sum of weights[q, p] over p <= q."""
     s = U(rows) * L
-    made = np.zeros(FUNCTIONS * LANES)  # apart, so that nothing is read and written in one loop
     for c in range(U(rows)):
         x = start + c * L
-        for q in range(U(FUNCTIONS)):
-            o, w = q * L, q * U(FUNCTIONS) * L
-            for l in range(L):
-                made[o + l] = (
-                    weights[w + l] * V[x + l]
-                    + weights[w + L + l] * V[x + s + l]
-                    + weights[w + U(2) * L + l] * V[x + U(2) * s + l]
-                    + weights[w + U(3) * L + l] * V[x + U(3) * s + l]
-                    + weights[w + U(4) * L + l] * V[x + U(4) * s + l]
-                    + weights[w + U(5) * L + l] * V[x + U(5) * s + l]
-                    + weights[w + U(6) * L + l] * V[x + U(6) * s + l]
-                    + weights[w + U(7) * L + l] * V[x + U(7) * s + l]
-                )
-        for q in range(U(FUNCTIONS)):
-            o, v = q * L, x + q * s
-            for l in range(L):
-                V[v + l] = made[o + l]
+        for l in range(L):
+            x0, x1, x2, x3 = V[x + l], V[x + s + l], V[x + U(2) * s + l], V[x + U(3) * s + l]
+            x4, x5, x6, x7 = V[x + U(4) * s + l], V[x + U(5) * s + l], V[x + U(6) * s + l], V[x + U(7) * s + l]
+            V[x + U(0) * s + l] = weights[l + U(0) * L] * x0
+            V[x + U(1) * s + l] = weights[l + U(8) * L] * x0 + weights[l + U(9) * L] * x1
+            V[x + U(2) * s + l] = (
+                weights[l + U(16) * L] * x0 + weights[l + U(17) * L] * x1 + weights[l + U(18) * L] * x2
+            )
+            V[x + U(3) * s + l] = (
+                weights[l + U(24) * L] * x0
+                + weights[l + U(25) * L] * x1
+                + weights[l + U(26) * L] * x2
+                + weights[l + U(27) * L] * x3
+            )
+            V[x + U(4) * s + l] = (
+                weights[l + U(32) * L] * x0
+                + weights[l + U(33) * L] * x1
+                + weights[l + U(34) * L] * x2
+                + weights[l + U(35) * L] * x3
+                + weights[l + U(36) * L] * x4
+            )
+            V[x + U(5) * s + l] = (
+                weights[l + U(40) * L] * x0
+                + weights[l + U(41) * L] * x1
+                + weights[l + U(42) * L] * x2
+                + weights[l + U(43) * L] * x3
+                + weights[l + U(44) * L] * x4
+                + weights[l + U(45) * L] * x5
+            )
+            V[x + U(6) * s + l] = (
+                weights[l + U(48) * L] * x0
+                + weights[l + U(49) * L] * x1
+                + weights[l + U(50) * L] * x2
+                + weights[l + U(51) * L] * x3
+                + weights[l + U(52) * L] * x4
+                + weights[l + U(53) * L] * x5
+                + weights[l + U(54) * L] * x6
+            )
+            V[x + U(7) * s + l] = (
+                weights[l + U(56) * L] * x0
+                + weights[l + U(57) * L] * x1
+                + weights[l + U(58) * L] * x2
+                + weights[l + U(59) * L] * x3
+                + weights[l + U(60) * L] * x4
+                + weights[l + U(61) * L] * x5
+                + weights[l + U(62) * L] * x6
+                + weights[l + U(63) * L] * x7
+            )
 
 
 @kernel
@@ -432,11 +459,13 @@ def orthonormalise(V, rows, source, more, batches, gram, weights, lost):
         for p in range(r):  # Linv Linv^T, from the last row up so that Linv is still there
             row = r - ONE - p
             for q in range(row + ONE):
+                o = (row * r + q) * L
                 for l in range(L):
-                    total = 0.0
-                    for m in range(q + ONE):
-                        total += lost[(b * r * r + row * r + m) * L + l] * lost[(b * r * r + q * r + m) * L + l]
-                    gram[(row * r + q) * L + l] = total
+                    gram[o + l] = 0.0
+                for m in range(q + ONE):
+                    x, y = (b * r * r + row * r + m) * L, (b * r * r + q * r + m) * L
+                    for l in range(L):
+                        gram[o + l] += lost[x + l] * lost[y + l]
         for p in range(r):
             for q in range(p + ONE):
                 for l in range(L):
@@ -464,22 +493,22 @@ def five_point(factor_free, V, v, out):
 
 @kernel
 def describe(V, source, lost, roots, monomials, edge, continued, couplings, tiles, on_rim, energy, coefficients):
-    """What the coarse level needs of every tile: on_rim (T, 32, 8), energy (T, 8, 8), coefficients (T, 8, 8)."""
+    """What the coarse level needs of every tile: on_rim (T, 8, 32), energy (T, 8, 8), coefficients (T, 8, 8)."""
     r, lanes = FUNCTIONS, LANES
     sums, field, rims = np.zeros(lanes), np.zeros(CELLS * lanes), np.zeros(FUNCTIONS * RIM * lanes)
     for b in range(-(-tiles // lanes)):
         count = min(lanes, tiles - b * lanes)
         first = b * r * CELLS * lanes
-        for q in range(r):
-            for k in range(RIM):
-                v, o = first + (q * CELLS + edge[k]) * lanes, (q * RIM + k) * lanes
-                for lane in range(lanes):
-                    rims[o + lane] = V[v + lane]
+        for q in range(U(r)):
+            for k in range(U(RIM)):
+                v, o = U(first) + (q * U(CELLS) + U(edge[k])) * L, (q * U(RIM) + k) * L
+                for l in range(L):
+                    rims[o + l] = V[v + l]
         for lane in range(count):
             out = on_rim[b * lanes + lane]
-            for k in range(RIM):
-                for q in range(r):
-                    out[k, q] = rims[(q * RIM + k) * lanes + lane]
+            for q in range(r):
+                for k in range(RIM):
+                    out[q, k] = rims[(q * RIM + k) * lanes + lane]
         for q in range(r):
             if not continued:
                 five_point(
@@ -498,9 +527,10 @@ def describe(V, source, lost, roots, monomials, edge, continued, couplings, tile
                     energy[b * lanes + lane, p, q] = value
                     energy[b * lanes + lane, q, p] = value
         for q in range(r):
-            for c in range(CELLS):
-                for lane in range(lanes):
-                    field[c * lanes + lane] = roots[(b * CELLS + c) * lanes + lane] * monomials[c, q]
+            for c in range(U(CELLS)):
+                weight, x, o = monomials[c, U(q)], (U(b * CELLS) + c) * L, c * L
+                for l in range(L):
+                    field[o + l] = roots[x + l] * weight
             for p in range(r):
                 product_with(V, U(first) + U(p * CELLS) * L, field, U(0), CELLS, sums, U(0))
                 for lane in range(count):
