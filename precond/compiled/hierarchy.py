@@ -33,7 +33,7 @@ class Data(NamedTuple):
     cell (batches, 64, LANES): which cell of the grid lies there, 0 where none does;  place (N,): where in x a cell is.
     factor, scale: see tiles.py;  rim (T, 32), opposite (T, 32): couplings across, and whose rim lies there or -1;
     edge (32,): cells along the rim.  on_rim (T, 8, 32): the functions there.
-    levels, neighbours, towards, inverses, bases, columns, top: see galerkin.py;  visits (levels,).
+    levels, neighbours, towards, inverses, bases, top: see galerkin.py;  visits (levels,).
     crossings (n, 3): for every pair of neighbours in two groups, level by level: where the one's unknowns begin, where
     the other's, and where in `towards` the block lies by which they are coupled, transposed.
     x, y (batches, DEEP, LANES): vectors of the tiles.  d, f (T, 32): residuals on the rims.
@@ -55,7 +55,6 @@ class Data(NamedTuple):
     towards: np.ndarray
     inverses: np.ndarray
     bases: np.ndarray
-    columns: np.ndarray
     top: np.ndarray
     visits: np.ndarray
     x: np.ndarray
@@ -127,26 +126,13 @@ def beyond(data, k, x, out):
 
 @kernel
 def in_functions(V, a, d, i, n, out, o):
-    """out (8,) = V^T d for n rows of 8; all of them flat, from a, i and o on."""
-    r = U(FUNCTIONS)
-    for q in range(r):
-        out[o + q] = 0.0
-    for _ in range(U(n) // U(8)):
-        x0, x1, x2, x3 = d[i], d[i + U(1)], d[i + U(2)], d[i + U(3)]
-        x4, x5, x6, x7 = d[i + U(4)], d[i + U(5)], d[i + U(6)], d[i + U(7)]
-        for q in range(r):
-            out[o + q] += (
-                x0 * V[a + q]
-                + x1 * V[a + r + q]
-                + x2 * V[a + U(2) * r + q]
-                + x3 * V[a + U(3) * r + q]
-                + x4 * V[a + U(4) * r + q]
-                + x5 * V[a + U(5) * r + q]
-                + x6 * V[a + U(6) * r + q]
-                + x7 * V[a + U(7) * r + q]
-            )
-        i += U(8)
-        a += U(8) * r
+    """out (8,) = V d for 8 rows of 32, of which n count; all of them flat, from a, i and o on."""
+    for q in range(U(FUNCTIONS)):
+        total = 0.0
+        for k in range(U(n)):
+            total += V[a + k] * d[i + k]
+        out[o + q] = total
+        a += U(GROUP)
 
 
 @kernel
@@ -171,7 +157,7 @@ def from_functions(V, a, x, y, n, out, o):
 @kernel
 def restrict_groups(data, k):
     """R of level k + 1 = V^T D."""
-    levels, V = data.levels, data.columns.reshape(-1)
+    levels, V = data.levels, data.bases.reshape(-1)
     n, first, size = U(levels[k, MEMBERS] * FUNCTIONS), U(levels[k, GROUPS]), U(GROUP * FUNCTIONS)
     for g in range(U(levels[k + 1, COUNT])):
         o = U(levels[k + 1, PLACE]) + g * U(FUNCTIONS)
@@ -283,13 +269,9 @@ def across_rims(values, rim, opposite, out):
 def correct_tiles(data):
     """The coarse correction of the residual d on the rims; f = what it adds there."""
     n, place, r, size = U(data.levels[0, COUNT]), U(data.levels[0, PLACE]), U(FUNCTIONS), U(RIM * FUNCTIONS)
-    d, f, V, R = data.d.reshape(-1), data.f.reshape(-1), data.on_rim.reshape(-1), data.R
+    d, f, V = data.d.reshape(-1), data.f.reshape(-1), data.on_rim.reshape(-1)
     for t in range(n):
-        for q in range(r):
-            total, a, k = 0.0, t * size + q * U(RIM), t * U(RIM)
-            for i in range(U(RIM)):
-                total += V[a + i] * d[k + i]
-            R[place + t * r + q] = total
+        in_functions(V, t * size, d, t * U(RIM), RIM, data.R, place + t * r)
     solve_coarse(data)
     for t in range(n):
         from_functions(V, t * size, data.X, place + t * r, RIM, f, t * U(RIM))
@@ -396,6 +378,7 @@ class Workspace:
             self.outside[k, : len(of.slots)] = constants.outside[k].numpy()
             self.members[k, : of.members] = constants.members[k].numpy()
         self.group_scratch = galerkin.scratch()
+        self.columns = np.zeros((max(groups, 1), GROUP, 8))
         neighbours = self._neighbours(layout, levels)
         crossings = crossings_of(levels, neighbours)
         n = int(levels[-1, COUNT]) * FUNCTIONS
@@ -406,7 +389,7 @@ class Workspace:
             edge=layout.rim.numpy().astype(np.int64), on_rim=np.zeros((T, 8, RIM)), levels=levels,
             neighbours=neighbours, crossings=crossings, towards=np.zeros((4, blocks, 8, 8)),
             inverses=np.zeros((max(groups, 1), GROUP, GROUP)),
-            bases=np.zeros((max(groups, 1), 8, GROUP)), columns=np.zeros((max(groups, 1), GROUP, 8)),
+            bases=np.zeros((max(groups, 1), 8, GROUP)),
             top=np.zeros((n, n)), visits=np.ones(len(levels) + 1, np.int64),
             x=np.zeros(lanes * DEEP), y=np.zeros(lanes * DEEP), d=np.zeros((T, RIM)), f=np.zeros((T, RIM)),
             R=np.zeros(size), X=np.zeros(size), D=np.zeros(size), F=np.zeros(size),
@@ -456,7 +439,7 @@ class Workspace:
         galerkin.build_levels(
             data.levels, data.neighbours, self.slots, self.outside, self.members, self.corrections, continued,
             self.operator, data.towards, self.coefficients, data.inverses, data.bases,
-            data.columns, self.group_scratch,
+            self.columns, self.group_scratch,
         )  # fmt: skip
         galerkin.invert_top(
             data.levels, data.neighbours, self.operator, data.towards, self.coefficients, not system.open_top,

@@ -407,6 +407,8 @@ class Multigrid(Preconditioner):
         if self.stack.dtype == precision and self.stack.size:
             return
         start, faces, nx = self._sizes
-        fields = np.zeros(faces + self.levels[0, NY] * self.levels[0, NX], precision)  # the last of them for a padded grid
+        fields = np.zeros(
+            faces + self.levels[0, NY] * self.levels[0, NX], precision
+        )  # the last of them for a padded grid
         self.stack = np.zeros((2 * COLOUR, start), precision)
         self.data = (self.levels, self.stack, self.top[-1], fields, nx)
