@@ -29,8 +29,7 @@ DEEP = CELLS + 2 * SIDE
 class Data(NamedTuple):
     """What the cycle reads and writes; T tiles in batches of LANES.
 
-    corner (T, 2): row and column of a tile's first cell, which may lie outside of the grid (padding).
-    cell (batches, 64, LANES): which cell of the grid lies there, 0 where none does;  place (N,): where in x a cell is.
+    cell (batches, 64, LANES): which cell of the grid lies there, N where none does;  place (N,): where in x a cell is.
     factor, scale: see tiles.py;  rim (T, 32), opposite (T, 32): couplings across, and whose rim lies there or -1;
     edge (32,): cells along the rim.  on_rim (T, 8, 32): the functions there.
     levels, neighbours, towards, inverses, bases, top: see galerkin.py;  visits (levels,).
@@ -40,7 +39,6 @@ class Data(NamedTuple):
     R, X, D, F: vectors of the coarse levels, one after the other at their PLACE.  counts (levels,): visits made.
     """
 
-    corner: np.ndarray
     cell: np.ndarray
     place: np.ndarray
     factor: np.ndarray
@@ -299,11 +297,11 @@ def hierarchy_product(r, data, z):
     scale, cell, place, x, y = data.scale, data.cell, data.place, data.x, data.y
     n = data.levels[0, COUNT]
     batches = -(-n // LANES)
-    inside, deep = U(CELLS * LANES), U(DEEP * LANES)
+    inside, deep, last = U(CELLS * LANES), U(DEEP * LANES), np.uint32(r.size - 1)
     for b in range(U(batches)):
         o, c = b * deep + U(SIDE * LANES), b * inside
         for k in range(inside):
-            x[o + k] = r[U(cell[c + k])] * scale[c + k]
+            x[o + k] = r[U(min(cell[c + k], last))] * scale[c + k]  # which is 0 where there is no cell
     for b in range(batches):
         for k in range(SIDE * LANES):
             x[b * DEEP * LANES + k] = 0.0
@@ -356,7 +354,8 @@ class Workspace:
         T, (ny, nx) = layout.count, layout.grid
         self.batches = batches = -(-T // LANES)
         lanes = batches * LANES
-        self.root, self.inverse_root = np.zeros((ny, nx)), np.zeros((ny, nx))
+        self.root, self.inverse_root, self.links = (np.zeros(k * (ny * nx + 1)) for k in (1, 1, 2))
+        self.rim_link, self.ring_cell = across(layout)
         self.roots, self.measure = np.zeros(lanes * CELLS), np.zeros(T)
         self.traces, self.tile_scratch = np.zeros(lanes * 8 * RIM), tiles.scratch()
         self.kept = np.zeros(0)  # the tiles' functions, once somebody has asked for them
@@ -384,7 +383,7 @@ class Workspace:
         n = int(levels[-1, COUNT]) * FUNCTIONS
         self.matrix, self.rows = np.zeros((n, n)), np.zeros(4 * n)
         self.data = Data(
-            corner=corners(layout), **lanes_of(layout), factor=np.zeros(batches * (CELLS + SIDE) * (SIDE + 1) * LANES),
+            **lanes_of(layout), factor=np.zeros(batches * (CELLS + SIDE) * (SIDE + 1) * LANES),
             scale=np.zeros(lanes * CELLS), rim=np.zeros((T, RIM)), opposite=opposite_rims(layout),
             edge=layout.rim.numpy().astype(np.int64), on_rim=np.zeros((T, 8, RIM)), levels=levels,
             neighbours=neighbours, crossings=crossings, towards=np.zeros((4, blocks, 8, 8)),
@@ -430,9 +429,9 @@ class Workspace:
         data = self.data
         beta_x, beta_y = system.beta_x.numpy(), system.beta_y.numpy()
         tiles.build_tiles(
-            beta_x, beta_y, self.root, self.inverse_root, data.corner, self.pins, self.traces, self.inside, data.edge,
-            continued, self.tile_scratch, data.factor, data.scale, data.rim, self.measure, data.on_rim, self.operator,
-            self.coefficients, self.roots, self.kept,
+            beta_x, beta_y, self.root, self.inverse_root, self.links, data.cell, self.rim_link, self.ring_cell,
+            self.pins, self.traces, self.inside, data.edge, continued, self.tile_scratch, data.factor, data.scale,
+            data.rim, self.measure, data.on_rim, self.operator, self.coefficients, self.roots, self.kept,
         )  # fmt: skip
         T = self.constants.layout.count
         galerkin.couple_tiles(data.on_rim, data.rim, data.neighbours, T, data.towards)
@@ -486,24 +485,30 @@ def crossings_of(levels: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     return np.array(found, np.int64).reshape(-1, 3)
 
 
-def corners(layout: Layout) -> np.ndarray:
-    """(T, 2): row and column of the first cell of every tile."""
-    (ty, tx), below = layout.tiles, layout.tiles[0] * SIDE - layout.grid[0]
-    found = np.zeros((layout.count, 2), np.int64)
-    number = layout.tile_grid.numpy()
-    rows, columns = np.meshgrid(np.arange(ty) * SIDE - below, np.arange(tx) * SIDE, indexing="ij")
-    found[number.reshape(-1)] = np.stack((rows, columns), -1).reshape(-1, 2)
-    return found
-
-
 def lanes_of(layout: Layout) -> dict[str, np.ndarray]:
     """cell and place, see `Data`."""
     at, (ny, nx) = layout.place.numpy(), layout.grid
     tile, c = at // CELLS, at % CELLS
     batch, lane = tile // LANES, tile % LANES
-    cell = np.zeros(-(-layout.count // LANES) * CELLS * LANES, np.uint32)
+    cell = np.full(-(-layout.count // LANES) * CELLS * LANES, ny * nx, np.uint32)
     cell[(batch * CELLS + c) * LANES + lane] = np.arange(ny * nx)
     return {"cell": cell, "place": ((batch * DEEP + SIDE + c) * LANES + lane).astype(np.uint32)}
+
+
+def across(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 32) each: which of the links (see tiles.py) leads across a rim, and to which cell; N where there is none."""
+    ny, nx = layout.grid
+    n = ny * nx
+    own = layout.cell.numpy()[:, layout.rim.numpy()].reshape(layout.count, 4, SIDE)
+    j, i = own // nx, own % nx
+    link, there = np.full_like(own, n), np.full_like(own, n)
+    for side, (inside, step) in enumerate(((i > 0, -1), (i < nx - 1, 1), (j > 0, -nx), (j < ny - 1, nx))):
+        open_ = inside[:, side] & (own[:, side] < n)
+        other = own[:, side] + step
+        there[:, side] = np.where(open_, other, n)
+        first = np.minimum(own[:, side], other)  # a link belongs to the cell west or south of it
+        link[:, side] = np.where(open_, first + (n + 1 if side >= 2 else 0), n)
+    return link.reshape(-1, RIM).astype(np.uint32), there.reshape(-1, RIM).astype(np.uint32)
 
 
 def opposite_rims(layout: Layout) -> np.ndarray:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,12 +60,11 @@ def apart() -> dict[str, bool]:
     solving with a grid's tiles takes 2.7 times as long (0.037 ms for 0.014 at 96 x 128).
     """
     try:
-        from numba.core.compiler import Flags
-        from numba.core.cpu import CPUTargetOptions
-
-        if not hasattr(CPUTargetOptions, "noalias"):
-            Flags().noalias = True  # raises where there is no such flag
-            CPUTargetOptions.noalias = CPUTargetOptions.Mapping("noalias")
+        options: Any = import_module("numba.core.cpu").CPUTargetOptions
+        flags: Any = import_module("numba.core.compiler").Flags()
+        if not hasattr(options, "noalias"):
+            flags.noalias = True  # raises where there is no such flag
+            options.noalias = options.Mapping("noalias")
     except Exception:  # whatever another Numba makes of it: slower kernels are all that follows
         return {}
     return {"noalias": True}

@@ -28,87 +28,77 @@ PIN = 1.0  # added to one cell of a closed region that lies within a tile; its c
 
 
 @kernel
-def scale_cells(beta_x, beta_y, root, inverse_root):
-    """d^1/2 and d^-1/2 of every cell relative to the largest d, 0 where d is 0; returns the largest d."""
-    ny, nx = root.shape
-    largest = 0.0
+def scale_cells(beta_x, beta_y, root, inverse_root, links):
+    """d^1/2 and d^-1/2 of every cell (N + 1,) relative to the largest d, and couplings of A^, `links` (2 N + 2,).
+
+    Both are 0 where d is 0, and behind the last cell. links: every cell's to the east, then every cell's to the north.
+    """
+    ny, nx = beta_x.shape[0], beta_y.shape[1]
+    largest, n = 0.0, ny * nx
     for j in range(ny):
-        row, here, above, out = beta_x[j], beta_y[j], beta_y[j + 1], root[j]
+        row, here, above, out = beta_x[j], beta_y[j], beta_y[j + 1], root[j * nx : (j + 1) * nx]
         for i in range(nx):
             d = row[i] + row[i + 1] + here[i] + above[i]
             out[i] = d
-            largest = max(largest, d)
-    scale = 1.0 / largest if largest > 0.0 else 1.0
+            largest = d if d > largest else largest
+    unit = 1.0 / largest if largest > 0.0 else 1.0
+    for k in range(n):
+        value = math.sqrt(root[k] * unit)
+        root[k] = value
+        inverse_root[k] = 1.0 / value if value > 0.0 else 0.0
     for j in range(ny):
-        out, inverse = root[j], inverse_root[j]
-        for i in range(nx):
-            value = math.sqrt(out[i] * scale)
-            out[i] = value
-            inverse[i] = 1.0 / value if value > 0.0 else 0.0
-    return largest
+        o = j * nx
+        row, above, s, t = beta_x[j], beta_y[j + 1], inverse_root[o : o + nx], inverse_root[o + nx :]
+        east, north = links[o : o + nx], links[n + 1 + o : n + 1 + o + nx]
+        for i in range(nx - 1):
+            east[i] = row[i + 1] * unit * s[i] * s[i + 1]
+        if j + 1 < ny:
+            for i in range(nx):
+                north[i] = above[i] * unit * s[i] * t[i]
 
 
 @kernel
-def load_tiles(beta_x, beta_y, largest, corner, root, inverse_root, factor, roots, scale, rim, ring, measure):
-    """The tiles' blocks A^ + shift in `factor`, (batches, ROWS, 9, LANES) flat, and what lies around them.
+def load_tiles(cell, rim_link, ring_cell, root, inverse_root, links, factor, roots, scale, rim, ring, measure):
+    """LANES tiles' blocks A^ + shift in `factor`, (72, 9, LANES) flat, and what lies around them.
 
-    corner (T, 2): row and column of a tile's first cell.  roots, scale (batches, 64, LANES): d^1/2 relative to
-    `measure` (T,), and d^-1/2.  rim (T, 32): couplings across;  ring (T, 32): d^1/2 there.
+    cell (64, LANES), rim_link, ring_cell (T, 32): where to find a cell, the link across a rim and the cell beyond it.
+    roots, scale (64, LANES): d^1/2 relative to `measure` (T,), and d^-1/2.  rim (T, 32): couplings across;  ring
+    (T, 32): d^1/2 there.
     """
-    ny, nx = root.shape
-    unit = 1.0 / largest if largest > 0.0 else 1.0
-    lanes, rows, wide = LANES, SIDE * SIDE + SIDE, SIDE + 1
+    row, north = WIDE * L, U(root.size)
     factor[:] = 0.0
-    tiles = corner.shape[0]
-    for t in range(-(-tiles // lanes) * lanes):
-        start = (t // lanes * rows * wide) * lanes + t % lanes
-        for c in range(CELLS):
-            factor[start + c * wide * lanes] = 1.0 + SHIFT
+    size = np.full(LANES, 1e-30)
+    for c in range(U(CELLS)):
+        o, a = c * L, c * row
+        for l in range(L):
+            k = U(cell[o + l])
+            roots[o + l] = root[k]
+            scale[o + l] = inverse_root[k]
+            factor[a + l] = 1.0 + SHIFT
+            size[l] = roots[o + l] if roots[o + l] > size[l] else size[l]
+        if c % BAND < BAND - ONE:
+            a = (c + ONE) * row + L
+            for l in range(L):
+                factor[a + l] = -links[U(cell[o + l])]
+        if c < U(CELLS) - BAND:
+            a = (c + BAND) * row + BAND * L
+            for l in range(L):
+                factor[a + l] = -links[north + U(cell[o + l])]
+    tiles = rim.shape[0]
     for t in range(tiles):
-        batch, lane = t // lanes, t % lanes
-        start = batch * rows * wide * lanes + lane
-        low, left = corner[t, 0], corner[t, 1]
-        size = 1e-30
-        for c in range(CELLS):
-            j, i = low + c // SIDE, left + c % SIDE
-            inside = 0 <= j < ny and i < nx
-            own = root[j, i] if inside else 0.0
-            size = max(size, own)
-            place = (batch * CELLS + c) * lanes + lane
-            roots[place] = own
-            scale[place] = inverse_root[j, i] if inside else 0.0
-            if inside:
-                s = inverse_root[j, i]
-                if c % SIDE < SIDE - 1 and i + 1 < nx:
-                    factor[start + ((c + 1) * wide + 1) * lanes] = -beta_x[j, i + 1] * unit * s * inverse_root[j, i + 1]
-                if c < CELLS - SIDE and j + 1 < ny:
-                    factor[start + ((c + SIDE) * wide + SIDE) * lanes] = (
-                        -beta_y[j + 1, i] * unit * s * inverse_root[j + 1, i]
-                    )
-        for k in range(SIDE):
-            for side in range(4):
-                if side < 2:
-                    j, i, step = low + k, left + (SIDE - 1 if side else 0), 1 if side else -1
-                    jj, ii = j, i + step
-                else:
-                    j, i, step = low + (SIDE - 1 if side == 3 else 0), left + k, 1 if side == 3 else -1
-                    jj, ii = j + step, i
-                there = 0 <= jj < ny and 0 <= ii < nx
-                here = 0 <= j < ny and i < nx
-                value, beyond = 0.0, 0.0
-                if there:
-                    beyond = root[jj, ii]
-                if there and here:
-                    face = beta_x[j, max(i, ii)] if side < 2 else beta_y[max(j, jj), i]
-                    value = face * unit * inverse_root[j, i] * inverse_root[jj, ii]
-                rim[t, side * SIDE + k] = value
-                ring[t, side * SIDE + k] = beyond
-                size = max(size, beyond)
-        measure[t] = size
-        for c in range(CELLS):
-            roots[(batch * CELLS + c) * lanes + lane] /= size
+        across, beyond, couplings, values = rim_link[t], ring_cell[t], rim[t], ring[t]
+        largest = size[t]
         for k in range(RIM):
-            ring[t, k] /= size
+            couplings[k] = links[U(across[k])]
+            values[k] = root[U(beyond[k])]
+            largest = values[k] if values[k] > largest else largest
+        size[t] = measure[t] = largest
+        for k in range(RIM):
+            values[k] /= largest
+    for c in range(U(CELLS)):
+        o = c * L
+        for l in range(L):
+            roots[o + l] /= size[l]
 
 
 @kernel
@@ -561,23 +551,25 @@ def pin(pins, first, count, factor):
 
 @kernel
 def build_tiles(
-    beta_x, beta_y, root, inverse_root, corner, pins, traces, monomials, edge, continued, scratch,
-    factor, scale, rim, measure, on_rim, energy, coefficients, roots, kept,
+    beta_x, beta_y, root, inverse_root, links, cell, rim_link, ring_cell, pins, traces, monomials, edge, continued,
+    scratch, factor, scale, rim, measure, on_rim, energy, coefficients, roots, kept,
 ):  # fmt: skip
     """Everything about the tiles, LANES of them at a time so that what lies between stays in the cache.
 
-    root, inverse_root (ny, nx): scratch.  kept (batches, 8, 64, LANES) flat: takes the functions, unless it is empty.
+    root, inverse_root (N + 1,), links (2 N + 2,): scratch, 0 behind the cells.  kept (batches, 8, 64, LANES) flat:
+    takes the functions, unless it is empty.
     """
-    largest = scale_cells(beta_x, beta_y, root, inverse_root)
+    scale_cells(beta_x, beta_y, root, inverse_root, links)
     eight, V, source, gram, weights, lost, couplings, ring = scratch
-    tiles, size = corner.shape[0], (CELLS + SIDE) * (SIDE + 1) * LANES
+    tiles, size = rim.shape[0], (CELLS + SIDE) * (SIDE + 1) * LANES
     for b in range(-(-tiles // LANES)):
         first, last = b * LANES, min((b + 1) * LANES, tiles)
         f, n = factor[b * size : (b + 1) * size], last - first
         own = roots[b * CELLS * LANES : (b + 1) * CELLS * LANES]
         load_tiles(
-            beta_x, beta_y, largest, corner[first:last], root, inverse_root, f, own,
-            scale[b * CELLS * LANES : (b + 1) * CELLS * LANES], rim[first:last], ring[:n], measure[first:last],
+            cell[b * CELLS * LANES : (b + 1) * CELLS * LANES], rim_link[first:last], ring_cell[first:last], root,
+            inverse_root, links, f, own, scale[b * CELLS * LANES : (b + 1) * CELLS * LANES], rim[first:last], ring[:n],
+            measure[first:last],
         )  # fmt: skip
         pin(pins, first, n, f)
         if not continued:
