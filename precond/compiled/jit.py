@@ -42,11 +42,12 @@ def kernel(function: F) -> F:
     What a kernel writes through one argument it must not read or write through another one: see `apart`.
     """
     settings: Any = config
+    compile_: Any = njit
     kept = bool(cache_folder()) and os.path.isfile(function.__code__.co_filename)  # what was typed at a prompt is not
     before = settings.CACHE_DIR
     settings.CACHE_DIR = cache_folder() or before
     try:
-        compiled: Any = njit(function, nogil=True, fastmath=FAST, error_model="numpy", cache=kept, **apart())
+        compiled: F = compile_(function, nogil=True, fastmath=FAST, error_model="numpy", cache=kept, **apart())
         return compiled
     finally:
         settings.CACHE_DIR = before
