@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.cli.options import Options
@@ -16,8 +16,9 @@ from app.solving.run_stats import RunStats
 from app.solving.switchable_solver import SwitchableSolver
 from app.window import toolkit
 from app.window.settings_sync import SettingsSync
+from app.worker.remote import RemoteViewModel, Selection, SimulationProcess
+from app.worker.shown import Kept
 from app.worker.view_model import ViewModel
-from app.worker.worker import Worker
 from precond.support.command_line import RUN_TIME, Refusal
 from sim.grid import with_rows
 
@@ -25,42 +26,66 @@ if TYPE_CHECKING:  # PyOpenGL must not be imported before `prepare_toolkit`
     from app.window.window import Window
 
 
+@dataclass(frozen=True)
+class WindowJob:
+    """What the simulation's process does for a window; see worker/serving.py."""
+
+    options: Options
+    undecided: bool  # the grid is still to be found by measuring the machine
+
+    def prepare(self, view: ViewModel) -> SwitchableSolver:
+        """Sets up the view model; the solver of the session."""
+        options = self.options
+        view.automatic_grid = AutomaticGrid(options.free_tol) if self.undecided else None
+        return SwitchableSolver(Choice(options.preconds[0], options.tol), options.device, options.weights)
+
+    def open(self, solve: SwitchableSolver, view: ViewModel, kept: Kept | None) -> Session:
+        """The session as the options say, or continued from what was kept of it."""
+        kernels.prepare(self.options.device, view.show_start)
+        options = self.options
+        if kept is not None:
+            if options.log is not None:
+                view.notify(f"The log {str(options.log)!r} ends where the simulation's process ended")
+            options = replace(options, log=None, replay=None, state=kept.state, scene=kept.state.scene)
+            options = replace(options, grid=kept.state.grid.shape)
+        session = open_session(options, solve, RunStats(options.preconds[0]))
+        if kept is not None:
+            session.settings = kept.settings
+        return session
+
+    def finish(self, session: Session) -> None:
+        """Writes the results. Raises ValueError."""
+        total = session.total
+        assert total is not None
+        try:
+            write_results(self.options, session, total, [total])
+        except Refusal as refusal:
+            raise ValueError(str(refusal)) from None
+
+
 def run(options: Options, settings: SettingsSync | None = None) -> int:
     """Opens the window and returns the exit code when it is closed; `settings`: those of the last run."""
     settings = settings or SettingsSync(None)
     options, undecided = decide(options, settings)
-    solve = SwitchableSolver(Choice(options.preconds[0], options.tol), options.device, options.weights)
-    total, sessions = RunStats(options.preconds[0]), []
-    view = ViewModel(solve, options.paused)
-
-    def opened() -> Session:
-        kernels.prepare(options.device, view.show_start)
-        sessions.append(open_session(options, solve, total))
-        return sessions[0]
-
+    view = RemoteViewModel(Selection(Choice(options.preconds[0], options.tol), options.weights), options.paused)
     if options.compare:
         view.compare("race" if options.race else "shadow", options.compare)
-    view.automatic_grid = AutomaticGrid(options.free_tol) if undecided else None
-    view.rows = settings.settings.rows
+    view.choose_rows(settings.settings.rows)
     window = new_window(view, offscreen=False)
     window.use(settings)
     window.frames = options.frames
     if options.record is not None:
         window.recorder = Recorder(options.record, toolkit.SIZE, live=True)
-    worker = Worker(opened, solve, view)
-    worker.start()
+    simulation = SimulationProcess(WindowJob(options, undecided), view)
+    simulation.start()
     try:
         toolkit.start(window.params(settings.size))
     finally:
-        worker.close()
+        simulation.close()
         if window.recording:
             print(window.end_recording())
-    if sessions and not worker.is_alive():
-        sessions[0].close_log()
-    if view.fatal_error:
-        raise Refusal(view.fatal_error, RUN_TIME)
-    if sessions and not worker.is_alive():
-        write_results(options, sessions[0], total, [total])
+    if view.fatal_error or simulation.failure:
+        raise Refusal(view.fatal_error or simulation.failure, RUN_TIME)
     return 0
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from imgui_bundle import imgui
 
-from app.session.session import Session
+from app.session.scene_commands import save_scene
 from app.session.snapshot import Snapshot
 from app.ui import theme
 from app.ui.ui_state import UiState
 from app.ui.widgets import button, share
 from app.worker.view_model import ViewModel
-from sim.scenes import writer
 
 TITLE = "Save as scene"
 AT_START = "What you draw at time zero is part of the scene: it is saved with it and kept on reset."
@@ -72,11 +69,3 @@ class SaveSceneDialog:
         else:
             self._view.submit(save_scene, path, self._view.notify)
             self._state.naming = False
-
-
-def save_scene(session: Session, path: Path, notify: Callable[[str], None]) -> None:
-    """Writes the scene with what was drawn at time zero. Raises OSError."""
-    path.parent.mkdir(exist_ok=True)
-    scene = replace(session.start, title=path.stem)
-    writer.write(path, scene)
-    notify(f"Saved {path}; it is now in the list of scenes")

@@ -8,6 +8,7 @@ from pathlib import Path
 from imgui_bundle import imgui
 
 from app.session import grid_presets
+from app.session.scene_commands import change_scene
 from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.ui.tooltips import NUMBERS, tip
@@ -77,7 +78,7 @@ class ScenePanel:
         for name, shape, rows in options:
             label = f"{name}: {shape[0]} x {shape[1]}"
             if imgui.selectable(label, shape == snapshot.grid.shape)[0]:
-                view.rows = rows
+                view.choose_rows(rows)
                 view.set_grid(shape)
                 preset = grid_presets.preset_of(shape)
                 if rows and preset is not None:
@@ -90,13 +91,7 @@ class ScenePanel:
         if entered:
             try:
                 view.set_grid(grid_presets.parsed(self._size))
-                view.rows = 0
+                view.choose_rows(0)
             except ValueError as error:
                 view.notify(error)
             imgui.close_current_popup()
-
-
-def change_scene(session: Session, scene: str | Path, rows: int) -> None:
-    """Loads a scene on the simulation's thread, with this number of rows; 0: its own grid."""
-    found = scene_reader.load(scene)
-    session.set_scene(found, with_rows(found.grid, rows) if rows else None)

@@ -109,7 +109,7 @@ class Window:
             return
         if paths[0].suffix.lower() == ".jsonl" and self.view.racing:
             self.view.compare("off")  # a replay has one fluid
-        self.view.automatic_grid = None
+        self.view.keep_grid()
         self.view.submit(file_actions.open_into, paths[0], self.view)
 
     def start_tour(self) -> None:
@@ -124,7 +124,7 @@ class Window:
         """Resets to the defaults; the window keeps its size until the next start."""
         self.settings.forget()
         self.state.follow(self.settings.settings)
-        self.view.rows = 0
+        self.view.choose_rows(0)
         theme.set_scale(self.state.scale)
         self.view.notify("Settings reset to defaults; window sizes change at the next start")
 

@@ -9,23 +9,31 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from app.session.grid_presets import AutomaticGrid
 from app.session.journal import BUSY
 from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.solving.choice import Choice, ComparisonChoice
-from app.solving.switchable_solver import SwitchableSolver
 from app.worker.notifications import Notice, Notices
 
 Command = tuple[Callable[..., Any], tuple[Any, ...]]  # an action on a session, and its other arguments
 
 
+class Chooses(Protocol):
+    """What knows the method and tolerance of the next pressure solve, here or in another process."""
+
+    choice: Choice
+
+    def why_unavailable(self, name: str) -> str | None:
+        """None if that preconditioner can be chosen, else a sentence."""
+
+
 class ViewModel:
     """What the window shows and the user sets. Methods return at once; the simulation follows at its next frame."""
 
-    def __init__(self, solve: SwitchableSolver, paused: bool = False) -> None:
+    def __init__(self, solve: Chooses, paused: bool = False) -> None:
         self._solve, self._lock = solve, threading.Lock()
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.changed = threading.Event()  # something was set or asked for
@@ -118,7 +126,7 @@ class ViewModel:
 
     def set_grid(self, grid: tuple[int, int]) -> None:
         """Restarts the scene on this grid."""
-        self.automatic_grid = None
+        self.keep_grid()
 
         def restart(session: Session) -> None:
             session.set_grid(grid)
@@ -126,11 +134,23 @@ class ViewModel:
 
         self.submit(restart)
 
+    def keep_grid(self) -> None:
+        """No other grid is chosen automatically from now on."""
+        self.automatic_grid = None
+
+    def choose_rows(self, rows: int) -> None:
+        """Scenes are opened with that many rows from now on; 0: their own."""
+        self.rows = rows
+
     # Set by the simulation -------------------------------------------------------------------------------------------
 
     def notify(self, text: object) -> None:
         """Shows the user a sentence."""
         self.notices.add(text)
+
+    def mention(self, text: object) -> None:
+        """Lists a sentence that the fluid shows anyway."""
+        self.notices.add(text, current=False)
 
     def publish(self, snapshot: Snapshot) -> None:
         """Shows another snapshot."""

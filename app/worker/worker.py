@@ -188,7 +188,7 @@ class Worker(threading.Thread):
         """Notices about the frame, the solver and the files; pauses at the end of a replay."""
         view, log, replay = self._view, session.journal.log, session.journal.replay
         if view.snapshot is not None and view.snapshot.fallback:
-            view.notices.add(view.snapshot.fallback, current=False)  # the fluid shows it as long as it holds
+            view.mention(view.snapshot.fallback)  # the fluid shows it as long as it holds
         if self._solve.notice != self._shown_notice:
             self._shown_notice = self._solve.notice
             if self._shown_notice:

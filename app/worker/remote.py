@@ -1,0 +1,233 @@
+"""The window's side of a simulation in a process of its own: starts it, follows it, and starts it again if it dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import precond
+from app.session.snapshot import Snapshot
+from app.solving.choice import Choice, ComparisonChoice
+from app.worker.messages import SLOT_BYTES, SLOTS, Channel
+from app.worker.serving import Job, serve
+from app.worker.shown import Kept, Shown
+from app.worker.view_model import ViewModel
+from precond.registry import entry
+
+DEATHS = 3  # within DEATHS_WITHIN: then there is no use in starting it once more
+DEATHS_WITHIN = 30.0  # [s]
+PRELOADED = ["app.worker.serving"]  # what a new process finds imported, where the platform can do that
+
+
+class Selection:
+    """The method and tolerance that the window has chosen; the solver is in another process."""
+
+    def __init__(self, choice: Choice, weights: str | None) -> None:
+        self.choice, self._weights = choice, weights
+
+    def why_unavailable(self, name: str) -> str | None:
+        """None if that preconditioner can be chosen, else a sentence."""
+        return None if self._weights and entry(name).takes_weights else precond.why_unavailable(name)
+
+
+class RemoteViewModel(ViewModel):
+    """The view model of a window whose simulation runs in another process. Its commands are sent there by number."""
+
+    def __init__(self, selection: Selection, paused: bool = False) -> None:
+        super().__init__(selection, paused)
+        self.link: SimulationProcess | None = None
+        self._numbering = threading.Lock()
+        self._sent = 0
+        self._serial = 0
+
+    def adopt(self, shown: Shown) -> None:
+        """Takes over the simulation's state, but for what the window has changed since."""
+        self.start, self.fatal_error = shown.start, shown.fatal_error
+        if shown.seen < self._sent:
+            return
+        self._solve.choice = shown.choice
+        self.paused, self.single_steps = shown.paused, shown.single_steps
+        self.comparing, self.rows = shown.comparing, shown.rows
+
+    def receive(self, snapshot: Snapshot) -> None:
+        """Shows a snapshot from the process, of a serial of its own here, since processes follow one another."""
+        self._serial += 1
+        self.publish(replace(snapshot, serial=self._serial))
+
+    @property
+    def shown(self) -> Shown:
+        """What a new process has to begin with."""
+        return Shown(self.choice, self.paused, 0, self.comparing, self.rows, self.start, "", self._sent)
+
+    def submit(self, action: Any, *arguments: Any) -> None:
+        """See ViewModel."""
+        self._tell("submit", action, *arguments)
+
+    def choose(self, choice: Choice) -> None:
+        """See ViewModel."""
+        before = self.choice
+        super().choose(choice)
+        if self.choice is not before:
+            self._tell("choose", choice)
+
+    def compare(self, mode: str | None = None, methods: tuple[str, ...] | None = None) -> None:
+        """See ViewModel."""
+        before = self.comparing
+        super().compare(mode, methods)
+        if self.comparing is not before:
+            self._tell("compare", self.comparing.mode, self.comparing.methods)
+
+    def stop_comparing(self, failed: ComparisonChoice) -> None:
+        """See ViewModel; the simulation does it."""
+
+    def set_paused(self, paused: bool) -> None:
+        """See ViewModel."""
+        super().set_paused(paused)
+        self._tell("set_paused", paused)
+
+    def step_once(self) -> None:
+        """See ViewModel."""
+        super().step_once()
+        self._tell("step_once")
+
+    def set_grid(self, grid: tuple[int, int]) -> None:
+        """See ViewModel."""
+        self._tell("set_grid", grid)
+
+    def keep_grid(self) -> None:
+        """See ViewModel."""
+        self._tell("keep_grid")
+
+    def choose_rows(self, rows: int) -> None:
+        """See ViewModel."""
+        super().choose_rows(rows)
+        self._tell("choose_rows", rows)
+
+    def _tell(self, name: str, *arguments: Any) -> None:
+        """Sends a command. While there is no process it is lost, which a notice says."""
+        with self._numbering:
+            self._sent += 1
+            if self.link is not None:
+                self.link.send(self._sent, name, arguments)
+
+
+class SimulationProcess:
+    """Runs a Job in a process of its own, and shows what it does in a view model."""
+
+    def __init__(self, job: Job, view: RemoteViewModel) -> None:
+        self._job, self._view = job, view
+        self._context: Any = multiprocessing.get_context(start_method())
+        if start_method() == "forkserver":
+            self._context.set_forkserver_preload(PRELOADED)
+        self._memory = self._context.RawArray("b", (SLOTS + 2) * SLOT_BYTES)
+        self._closing = threading.Event()
+        self._deaths: list[float] = []
+        self._process: BaseProcess | None = None
+        self._channel: Channel | None = None
+        self.failure = ""  # why results could not be written, one sentence
+        view.link = self
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number, for whoever wants to watch it."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Starts the process; returns at once."""
+        self._follower = threading.Thread(target=self._follow, name="simulation's messages", daemon=True)
+        self._launch(None)
+        self._follower.start()
+
+    def send(self, *message: Any) -> None:
+        """Sends a command; one for a process that has died is lost, as what it had not yet done."""
+        channel = self._channel
+        try:
+            if channel is not None:
+                channel.send(*message)
+        except OSError:
+            pass
+
+    def close(self, timeout: float = 20.0) -> None:
+        """Ends the process after its present frame; one that does not end is killed."""
+        self._closing.set()
+        self.send(0, "close", ())
+        self._follower.join(timeout)
+        process = self._process
+        if process is not None:
+            process.join(1.0)
+            if process.is_alive():
+                process.kill()
+                process.join(5.0)
+
+    def _launch(self, kept: Kept | None) -> None:
+        here, there = self._context.Pipe()
+        table = self._context.RawArray("q", [-1, 0, 0])
+        arguments = (there, self._memory, table, self._job, self._view.shown, kept)
+        self._process = self._context.Process(target=serve, args=arguments, name="simulation", daemon=True)
+        self._process.start()
+        there.close()
+        self._channel = Channel(here, self._memory, table, self._view)
+
+    def _follow(self) -> None:
+        """Shows what the process sends, until it ends; the thread's body."""
+        while self._channel is not None:
+            try:
+                kind, *rest = self._channel.receive()
+            except (EOFError, OSError):
+                if not self._recover():
+                    return
+                continue
+            if kind == "snapshot":
+                self._view.adopt(rest[1])
+                self._view.receive(rest[0])
+            elif kind == "shown":
+                self._view.adopt(rest[0])
+                self._view.on_snapshot()
+            elif kind == "notice":
+                self._view.notices.add(*rest)
+                self._view.on_snapshot()
+            elif kind == "ended":
+                self.failure = rest[0]
+                return
+
+    def _recover(self) -> bool:
+        """After the process has died: starts another from its last state. False when that is of no use."""
+        channel, process = self._channel, self._process
+        assert channel is not None
+        assert process is not None
+        process.join(2.0)
+        if self._closing.is_set():
+            return False
+        how, now = ended_by(process.exitcode), time.monotonic()
+        self._deaths = [death for death in self._deaths if now - death < DEATHS_WITHIN] + [now]
+        if len(self._deaths) >= DEATHS:
+            self._view.fatal_error = f"The simulation's process has ended {DEATHS} times, at last {how}"
+            self._view.notify(f"{self._view.fatal_error}: start the program again")
+            return False
+        kept = channel.kept()
+        channel.close()
+        where = "its last frame" if kept else "its start"
+        self._view.notify(f"The simulation's process ended {how}; it continues from {where}")
+        self._launch(kept)
+        return True
+
+
+def start_method() -> str:
+    """How processes are started: from one that has imported everything already, where there can be such a one."""
+    return "forkserver" if sys.platform.startswith("linux") else "spawn"
+
+
+def ended_by(code: int | None) -> str:
+    """How a process has ended, in a few words."""
+    if code is not None and code < 0:
+        try:
+            return f"by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"by signal {-code}"
+    return "without a word" if code is None else f"with code {code}"
