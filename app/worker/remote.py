@@ -7,11 +7,13 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 import precond
+from app.session.journal import BUSY
 from app.session.snapshot import Snapshot
 from app.solving.choice import Choice, ComparisonChoice
 from app.worker.messages import SLOT_BYTES, SLOTS, Channel
@@ -42,18 +44,19 @@ class RemoteViewModel(ViewModel):
     def __init__(self, selection: Selection, paused: bool = False) -> None:
         super().__init__(selection, paused)
         self.link: SimulationProcess | None = None
-        self._numbering = threading.Lock()
+        self._numbering = threading.RLock()  # what is shown changes together with the number of its command
         self._sent = 0
         self._serial = 0
 
     def adopt(self, shown: Shown) -> None:
         """Takes over the simulation's state, but for what the window has changed since."""
-        self.start, self.fatal_error = shown.start, shown.fatal_error
-        if shown.seen < self._sent:
-            return
-        self._solve.choice = shown.choice
-        self.paused, self.single_steps = shown.paused, shown.single_steps
-        self.comparing, self.rows = shown.comparing, shown.rows
+        with self._numbering:
+            self.start, self.fatal_error = shown.start, shown.fatal_error
+            if shown.seen < self._sent:
+                return
+            self._solve.choice = shown.choice
+            self.paused, self.single_steps = shown.paused, shown.single_steps
+            self.comparing, self.rows = shown.comparing, shown.rows
 
     def receive(self, snapshot: Snapshot) -> None:
         """Shows a snapshot from the process, of a serial of its own here, since processes follow one another."""
@@ -65,36 +68,41 @@ class RemoteViewModel(ViewModel):
         """What a new process has to begin with."""
         return Shown(self.choice, self.paused, 0, self.comparing, self.rows, self.start, "", self._sent)
 
-    def submit(self, action: Any, *arguments: Any) -> None:
-        """See ViewModel."""
+    def submit(self, action: Callable[..., Any], *arguments: Any) -> None:
+        """See ViewModel; the action is a function of a module, which the other process has too."""
         self._tell("submit", action, *arguments)
 
     def choose(self, choice: Choice) -> None:
         """See ViewModel."""
-        before = self.choice
-        super().choose(choice)
-        if self.choice is not before:
+        if self.replaying:
+            self.notify(BUSY)
+            return
+        with self._numbering:
+            self._solve.choice = choice
             self._tell("choose", choice)
 
     def compare(self, mode: str | None = None, methods: tuple[str, ...] | None = None) -> None:
         """See ViewModel."""
-        before = self.comparing
-        super().compare(mode, methods)
-        if self.comparing is not before:
-            self._tell("compare", self.comparing.mode, self.comparing.methods)
+        with self._numbering:
+            before = self.comparing
+            super().compare(mode, methods)
+            if self.comparing is not before:
+                self._tell("compare", self.comparing.mode, self.comparing.methods)
 
     def stop_comparing(self, failed: ComparisonChoice) -> None:
         """See ViewModel; the simulation does it."""
 
     def set_paused(self, paused: bool) -> None:
         """See ViewModel."""
-        super().set_paused(paused)
-        self._tell("set_paused", paused)
+        with self._numbering:
+            super().set_paused(paused)
+            self._tell("set_paused", paused)
 
     def step_once(self) -> None:
         """See ViewModel."""
-        super().step_once()
-        self._tell("step_once")
+        with self._numbering:
+            super().step_once()
+            self._tell("step_once")
 
     def set_grid(self, grid: tuple[int, int]) -> None:
         """See ViewModel."""
@@ -106,11 +114,12 @@ class RemoteViewModel(ViewModel):
 
     def choose_rows(self, rows: int) -> None:
         """See ViewModel."""
-        super().choose_rows(rows)
-        self._tell("choose_rows", rows)
+        with self._numbering:
+            super().choose_rows(rows)
+            self._tell("choose_rows", rows)
 
     def _tell(self, name: str, *arguments: Any) -> None:
-        """Sends a command. While there is no process it is lost, which a notice says."""
+        """Sends a command; one for a process that has died is lost."""
         with self._numbering:
             self._sent += 1
             if self.link is not None:
@@ -169,10 +178,10 @@ class SimulationProcess:
         here, there = self._context.Pipe()
         table = self._context.RawArray("q", [-1, 0, 0])
         arguments = (there, self._memory, table, self._job, self._view.shown, kept)
-        self._process = self._context.Process(target=serve, args=arguments, name="simulation", daemon=True)
-        self._process.start()
+        process = self._context.Process(target=serve, args=arguments, name="simulation", daemon=True)
+        process.start()
         there.close()
-        self._channel = Channel(here, self._memory, table, self._view)
+        self._process, self._channel = process, Channel(here, self._memory, table, self._view)
 
     def _follow(self) -> None:
         """Shows what the process sends, until it ends; the thread's body."""

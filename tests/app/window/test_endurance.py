@@ -64,19 +64,23 @@ class Use:
     def acts(self) -> Iterator[None]:
         """The whole plan, a piece for every picture."""
         yield from self._until(lambda: self.view.snapshot is not None and self.view.snapshot.frames > 0)
-        self.rss["start"] = rss()
+        self.rss["start"] = self.memory()
         plan, chapter = self.plan, 0
         while self.steps < plan.steps and time.monotonic() < self._end:
             yield from self._chapter(chapter)
             chapter += 1
             if "warm" not in self.rss and self.steps >= plan.warm_up:
                 yield from self._rest()
-                self.rss["warm"], self.rss["warm_after"] = rss(), self.steps
+                self.rss["warm"], self.rss["warm_after"] = self.memory(), self.steps
             if chapter % 10 == 0:
-                print(json.dumps({**self.report(), "now": rss()}), file=sys.stderr, flush=True)
+                print(json.dumps({**self.report(), "now": self.memory()}), file=sys.stderr, flush=True)
         yield from self._rest()
-        self.rss["end"] = rss()
+        self.rss["end"] = self.memory()
         self.window.quit()
+
+    def memory(self) -> float:
+        """Resident memory of both processes [MB]."""
+        return rss("self") + rss(self.view.link.pid)
 
     def hurry(self, *_: object) -> None:
         """Ends soon, with all numbers: for a signal."""
@@ -89,7 +93,7 @@ class Use:
 
     def _chapter(self, number: int) -> Iterator[None]:
         """A scene, a solver, perhaps a comparison, perhaps a recording, and a restless user."""
-        from app.panels.scene import change_scene
+        from app.session.scene_commands import change_scene
         from app.solving.choice import Choice
 
         plan, view = self.plan, self.view
@@ -113,7 +117,7 @@ class Use:
 
     def _rest(self) -> Iterator[None]:
         """Everything as at the start, so that memory can be compared."""
-        from app.panels.scene import change_scene
+        from app.session.scene_commands import change_scene
         from app.solving.choice import Choice
 
         self._button(False)
@@ -126,9 +130,12 @@ class Use:
         end = self.steps + 10
         yield from self._until(lambda: self.steps >= end)
         settle()
+        self.view.submit(settle)
 
     def _act(self) -> Iterator[None]:
         """Something that a user may do, most often with the mouse."""
+        from app.session.session import Session
+
         what, view, state, chance = self.chance.random(), self.view, self.window.state, self.chance
         if what < 0.6:
             self._move(chance.uniform(0.02, 0.68), chance.uniform(0.06, 0.92))
@@ -143,8 +150,8 @@ class Use:
         elif what < 0.88:
             self._turn_a_knob()
         elif what < 0.89:
-            view.submit(lambda session: session.save(Path("state.npz")))
-            view.submit(lambda session: session.load(Path("state.npz")))
+            view.submit(Session.save, Path("state.npz"))
+            view.submit(Session.load, Path("state.npz"))
         yield from self._picture()
         if time.monotonic() - self._moved > STALLED:
             view.set_paused(False)
@@ -216,17 +223,17 @@ class Use:
         self._serial, self._frames, self._racing = now.serial, now.frames, racing
 
 
-def settle() -> None:
+def settle(session: object = None) -> None:
     """Gives free memory back to the system, or what malloc keeps for later would drown a leak."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def rss() -> float:
-    """Resident memory of this process [MB]."""
+def rss(process: object) -> float:
+    """Resident memory of a process [MB]; on other systems than Linux, of this one at its peak."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
         return pages * resource.getpagesize() / 1e6
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)

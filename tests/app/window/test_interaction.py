@@ -319,7 +319,9 @@ def a_drawing_is_saved_as_a_scene(hand: Hand) -> None:
     hand.ctx.key_chars_replace_enter("mine")
     hand.done()
     hand.said("Saved", "mine.toml")
-    hand.view.submit(lambda session: session.undo())
+    from app.session.session import Session
+
+    hand.view.submit(Session.undo)
     hand.until(lambda: not hand.now.frame.solid.any())
     hand.click("##scene")
     mine = "mine   (out/mine.toml)"

@@ -5,17 +5,40 @@
 
 import itertools
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from app.cli.interactive import WindowJob
+
 ROOT = Path(__file__).resolve().parents[3]
 BUSY_MS = 300  # of extra torch work on all threads in every pressure solve
+
+
+class BusyJob(WindowJob):
+    """A simulation with a slow solver."""
+
+    def prepare(self, view):
+        """In the simulation's process."""
+        import torch
+
+        import precond
+
+        solve, work, busy_ms = precond.Solver.solve, torch.rand(384, 384), float(os.environ["BUSY_MS"])
+
+        def busy(self, *arguments, **keywords):
+            end = time.perf_counter() + busy_ms / 1000
+            while time.perf_counter() < end:
+                work @ work
+            return solve(self, *arguments, **keywords)
+
+        precond.Solver.solve = busy
+        return super().prepare(view)
 
 
 def drive(folder: Path, busy_ms: float, seconds: float) -> dict:
@@ -23,25 +46,14 @@ def drive(folder: Path, busy_ms: float, seconds: float) -> dict:
     sys.path.insert(0, str(ROOT))
     os.chdir(folder)
     import app.__main__  # noqa: F401, I001  # as from the command line: it settles how OpenMP waits before torch is loaded
-    import torch
     from imgui_bundle import hello_imgui
 
-    import precond
     from app.cli import interactive
     from app.cli.options import options
     from app.solving.choice import Choice
 
-    solve = precond.Solver.solve
-    work = torch.rand(384, 384)
-
-    def busy(self, *arguments, **keywords):
-        end = time.perf_counter() + busy_ms / 1000
-        while time.perf_counter() < end:
-            work @ work
-        return solve(self, *arguments, **keywords)
-
-    if busy_ms:
-        precond.Solver.solve = busy
+    os.environ["BUSY_MS"] = str(busy_ms)
+    interactive.WindowJob = BusyJob
     seen: dict = {}
     made = interactive.new_window
 
@@ -84,7 +96,7 @@ def drive(folder: Path, busy_ms: float, seconds: float) -> dict:
     interactive.new_window = keep
     code = interactive.run(options(["--scene", "dam-break", "--grid", "48x64"]))
     seen["close_ms"] = 1000 * (time.perf_counter() - seen.pop("closing"))
-    seen["exit_code"], seen["alive"] = code, any(thread.name == "simulation" for thread in threading.enumerate())
+    seen["exit_code"], seen["alive"] = code, bool(multiprocessing.active_children())
     seen["screenshots"] = [str(path) for path in Path("out").glob("*.png")]
     return seen
 

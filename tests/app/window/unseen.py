@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from app.cli.interactive import WindowJob
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZE = (960, 640)
@@ -21,10 +23,9 @@ def open_unseen(options: Sequence[str], prepare: Callable[[Any, Any, Any], None]
     from app.cli import interactive
     from app.cli import options as arguments
     from app.window.settings_sync import SettingsSync
-    from app.worker import worker as simulation
 
     arguments.check_display = lambda headless: None
-    simulation.NICENESS = 0  # or other programs on this machine decide how long a test takes
+    interactive.WindowJob = UnhurriedJob
     made = interactive.new_window
 
     def new_window(view: Any, offscreen: bool) -> Any:
@@ -46,6 +47,17 @@ def open_unseen(options: Sequence[str], prepare: Callable[[Any, Any, Any], None]
     return interactive.run(arguments.options(options), settings)
 
 
+class UnhurriedJob(WindowJob):
+    """A simulation that does not give way, or other programs on this machine decide how long a test takes."""
+
+    def prepare(self, view: Any) -> Any:
+        """In the simulation's process."""
+        from app.worker import worker
+
+        worker.NICENESS = 0
+        return super().prepare(view)
+
+
 def simulation_runs() -> bool:
-    """Whether the simulation's thread is alive."""
-    return any(thread.name == "simulation" for thread in threading.enumerate())
+    """Whether the simulation's process is alive."""
+    return any(process.name == "simulation" for process in multiprocessing.active_children())
