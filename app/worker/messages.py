@@ -68,9 +68,10 @@ def no_tensor() -> torch.Tensor:
 class Channel:
     """One end of the pipe and the shared memory. Sending may be done from any thread, receiving from one."""
 
-    def __init__(self, connection: Connection, memory: Any, table: Any, view: object) -> None:
-        """memory: (SLOTS + 2) SLOT_BYTES bytes;  table: where what is kept lies, see `keep`. Both shared."""
-        self._connection, self._memory, self._table, self._view = connection, memoryview(memory).cast("B"), table, view
+    def __init__(self, ends: tuple[Connection, Any, Any], view: object) -> None:
+        """ends: this end of the pipe, shared memory of (SLOTS + 2) SLOT_BYTES bytes, and the table of `keep`."""
+        self._connection, memory, self._table = ends
+        self._memory, self._view = memoryview(memory).cast("B"), view
         self._sending = threading.Lock()
         self._free = list(range(SLOTS))
         self._freed = threading.Condition()

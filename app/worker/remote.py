@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +13,8 @@ import precond
 from app.session.journal import BUSY
 from app.session.snapshot import Snapshot
 from app.solving.choice import Choice, ComparisonChoice
-from app.worker.messages import SLOT_BYTES, SLOTS, Channel
+from app.worker.messages import Channel
+from app.worker.processes import end, ended_by, launch
 from app.worker.serving import Job, serve
 from app.worker.shown import Kept, Shown
 from app.worker.view_model import ViewModel
@@ -24,7 +22,6 @@ from precond.registry import entry
 
 DEATHS = 3  # within DEATHS_WITHIN: then there is no use in starting it once more
 DEATHS_WITHIN = 30.0  # [s]
-PRELOADED = ["app.worker.serving"]  # what a new process finds imported, where the platform can do that
 
 
 class Selection:
@@ -131,10 +128,6 @@ class SimulationProcess:
 
     def __init__(self, job: Job, view: RemoteViewModel) -> None:
         self._job, self._view = job, view
-        self._context: Any = multiprocessing.get_context(start_method())
-        if start_method() == "forkserver":
-            self._context.set_forkserver_preload(PRELOADED)
-        self._memory = self._context.RawArray("b", (SLOTS + 2) * SLOT_BYTES)
         self._closing = threading.Event()
         self._deaths: list[float] = []
         self._process: BaseProcess | None = None
@@ -167,21 +160,12 @@ class SimulationProcess:
         self._closing.set()
         self.send(0, "close", ())
         self._follower.join(timeout)
-        process = self._process
-        if process is not None:
-            process.join(1.0)
-            if process.is_alive():
-                process.kill()
-                process.join(5.0)
+        if self._process is not None:
+            end(self._process)
 
     def _launch(self, kept: Kept | None) -> None:
-        here, there = self._context.Pipe()
-        table = self._context.RawArray("q", [-1, 0, 0])
-        arguments = (there, self._memory, table, self._job, self._view.shown, kept)
-        process = self._context.Process(target=serve, args=arguments, name="simulation", daemon=True)
-        process.start()
-        there.close()
-        self._process, self._channel = process, Channel(here, self._memory, table, self._view)
+        arguments = self._job, self._view.shown, kept
+        self._process, self._channel = launch(serve, "simulation", self._view, *arguments)
 
     def _follow(self) -> None:
         """Shows what the process sends, until it ends; the thread's body."""
@@ -225,18 +209,3 @@ class SimulationProcess:
         self._view.notify(f"The simulation's process ended {how}; it continues from {where}")
         self._launch(kept)
         return True
-
-
-def start_method() -> str:
-    """How processes are started: from one that has imported everything already, where there can be such a one."""
-    return "forkserver" if sys.platform.startswith("linux") else "spawn"
-
-
-def ended_by(code: int | None) -> str:
-    """How a process has ended, in a few words."""
-    if code is not None and code < 0:
-        try:
-            return f"by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"by signal {-code}"
-    return "without a word" if code is None else f"with code {code}"

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from app.session.session import Session
@@ -112,10 +111,10 @@ def kept(session: Session) -> Kept:
     return Kept(SavedState("the last frame", now.scene, now.grid, arrays), session.settings)
 
 
-def serve(connection: Connection, memory: Any, table: Any, job: Job, shown: Shown, before: Kept | None) -> None:
+def serve(ends: tuple[Any, ...], job: Job, shown: Shown, before: Kept | None) -> None:
     """The process: simulates until the window says "close" or is gone. before: what to continue from."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the window hears Ctrl-C too, and decides
-    channel = Channel(connection, memory, table, None)
+    channel = Channel(ends, None)
     view = ServedViewModel(channel, shown)
     channel.set_view(view)
     solve = job.prepare(view)
