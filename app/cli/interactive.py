@@ -36,8 +36,10 @@ class WindowJob:
     def prepare(self, view: ViewModel) -> SwitchableSolver:
         """Sets up the view model; the solver of the session."""
         options = self.options
-        view.automatic_grid = AutomaticGrid(options.free_tol) if self.undecided else None
-        return SwitchableSolver(Choice(options.preconds[0], options.tol), options.device, options.weights)
+        view.automatic_grid = AutomaticGrid() if self.undecided else None
+        solve = SwitchableSolver(Choice(options.preconds[0], options.tol), options.device, options.weights)
+        solve.advisor.active = True
+        return solve
 
     def open(self, solve: SwitchableSolver, view: ViewModel, kept: Kept | None) -> Session:
         """The session as the options say, or continued from what was kept of it."""

@@ -81,8 +81,8 @@ def parser() -> Parser:
     p.add_argument(
         "--precond",
         metavar="NAME[,NAME...]",
-        help=f"preconditioner (default {DEFAULT_PRECOND}); with --headless, a list shares --frames equally, one after "
-        "another; with --replay, used instead of those in the log",
+        help=f"preconditioner (default {DEFAULT_PRECOND}), or auto: the fastest here, as measured; with --headless, "
+        "a list shares --frames equally, one after another; with --replay, used instead of those in the log",
     )
     p.add_argument("--weights", metavar="FILE", help="weights of a learned preconditioner, or random:SEED")
     p.add_argument("--tol", metavar="R", help=f"relative residual of every pressure solve (default {DEFAULT_TOL})")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.solving.choice import METHODS_MAX, TOL_MIN
+from app.solving.choice import AUTO, METHODS_MAX, TOL_MIN
 from precond.support.command_line import RUN_TIME, Refusal, check_writable, path_of, positive
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def scene_of(name: str) -> Scene:
 
 def preconds_of(text: str, weights: str | None, headless: bool, frames: int | None) -> tuple[str, ...]:
     """The preconditioners to use, one after another."""
-    chosen = methods_of(text, weights)
+    chosen = methods_of(text, weights, automatic=True)
     if len(chosen) > 1 and not headless:
         raise Refusal(f"--precond {text!r} names several: add --headless, or give one and switch in the panel")
     if frames is not None and frames < len(chosen):
@@ -107,13 +107,18 @@ def preconds_of(text: str, weights: str | None, headless: bool, frames: int | No
     return chosen
 
 
-def methods_of(text: str, weights: str | None) -> tuple[str, ...]:
-    """The names in a comma-separated list; each is known, and available here or replaced by a stand-in."""
+def methods_of(text: str, weights: str | None, automatic: bool = False) -> tuple[str, ...]:
+    """The names in a comma-separated list; each is known, and available here or replaced by a stand-in.
+
+    automatic: "auto" is a name too.
+    """
     import precond
     from precond.registry import entry
 
     chosen = tuple(part.strip() for part in text.split(","))
     for name in chosen:
+        if automatic and name == AUTO:
+            continue
         if name not in precond.names():
             raise Refusal(f"preconditioner {name!r} is unknown: choose one of {', '.join(precond.names())}")
         reason = precond.why_unavailable(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 from pathlib import Path
 
 from imgui_bundle import imgui
@@ -17,6 +17,8 @@ from app.ui.widgets import note, row
 from app.worker.view_model import ViewModel
 from sim.grid import with_rows
 from sim.scenes import reader as scene_reader
+
+SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, math.inf)
 
 
 class ScenePanel:
@@ -57,6 +59,19 @@ class ScenePanel:
             view.step_once()
         elif pressed == 2:
             view.submit(Session.reset)
+        self._speed()
+
+    def _speed(self) -> None:
+        """How fast the clock may run."""
+        view = self._view
+        imgui.set_next_item_width(-1)
+        if imgui.begin_combo("##speed", speed_text(view.speed)):
+            for speed in SPEEDS:
+                if imgui.selectable(speed_text(speed), speed == view.speed)[0]:
+                    view.set_speed(speed)
+            imgui.end_combo()
+        else:
+            tip(NUMBERS["speed"])
 
     def _list(self, snapshot: Snapshot) -> None:
         """The scenes to choose from."""
@@ -80,9 +95,6 @@ class ScenePanel:
             if imgui.selectable(label, shape == snapshot.grid.shape)[0]:
                 view.choose_rows(rows)
                 view.set_grid(shape)
-                preset = grid_presets.preset_of(shape)
-                if rows and preset is not None:
-                    view.choose(replace(view.choice, tol=preset.tol))
         imgui.set_next_item_width(8 * imgui.get_font_size())
         entered, self._size = imgui.input_text_with_hint(
             "##own size", "e.g. 80x120", self._size, imgui.InputTextFlags_.enter_returns_true
@@ -95,3 +107,10 @@ class ScenePanel:
             except ValueError as error:
                 view.notify(error)
             imgui.close_current_popup()
+
+
+def speed_text(speed: float) -> str:
+    """What the list of speeds says."""
+    if math.isinf(speed):
+        return "As fast as possible"
+    return "Real time" if speed == 1.0 else f"{speed:g} x real time"

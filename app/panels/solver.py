@@ -10,10 +10,12 @@ from imgui_bundle import imgui
 
 import precond
 from app.session.snapshot import Snapshot
+from app.solving.advice import Advice
+from app.solving.choice import AUTO
 from app.ui import theme
 from app.ui.tooltips import NUMBERS, tip, tip_in
 from app.ui.ui_state import UiState
-from app.ui.widgets import mark
+from app.ui.widgets import mark, note
 from app.worker.view_model import ViewModel
 
 TOLERANCES = (1e-2, 1e-12)  # from loose to tight
@@ -43,16 +45,25 @@ class SolverPanel:
             ("residual", f"{last.residual:.1e}" if last else "-"),
             ("max |div u|", f"{snapshot.frame.stats.divergence_max:.1e} /s"),
         )
+        if snapshot.advice is not None and not self._view.racing:
+            note(self._state, advice_text(snapshot.advice))
+            table = "\n".join(f"{name}: {ms:.2f} ms" for name, ms in snapshot.advice.ms)
+            slow = "".join(f"\n{name}: far more" for name in snapshot.advice.too_slow)
+            tip(f"{NUMBERS['advice']}\n{table}{slow}")
 
     def _methods(self, snapshot: Snapshot) -> None:
         """The list of preconditioners."""
         choice, racing = self._view.choice, self._view.racing
         imgui.begin_disabled(racing)  # every pane has its own
         race = snapshot.comparison if racing else None
-        shown = f"first pane: {race.results[0].precond}" if race else choice.precond
+        own = f"{AUTO}: {snapshot.effective_method}" if choice.precond == AUTO else choice.precond
+        shown = f"first pane: {race.results[0].precond}" if race else own
         opened = imgui.begin_combo("##preconditioner", shown)
         mark(self._state, "preconditioner")
         if opened:
+            if imgui.selectable(AUTO, choice.precond == AUTO)[0]:
+                self._view.choose(replace(choice, precond=AUTO))
+            tip("The fastest on this machine, found by measuring a few methods beside the run.")
             for name, reason in self._reasons.items():
                 flags = imgui.SelectableFlags_.disabled if reason else 0
                 if imgui.selectable(name, name == choice.precond, flags)[0]:
@@ -108,3 +119,11 @@ class SolverPanel:
             tip_in((low.x, low.y), (high.x, high.y), NUMBERS[label])
             if label == "iterations":
                 self._state.marks[label] = low.x, low.y, high.x, high.y
+
+
+def advice_text(advice: Advice) -> str:
+    """One line: whether another method would be faster here, and by how much."""
+    if advice.fastest == advice.used:
+        others = [ms / advice.ms[0][1] for name, ms in advice.ms[1:2]]
+        return f"The fastest here; the next one takes {others[0]:.1f}x"
+    return f"{advice.fastest} would take {advice.ratio:.2g}x the time"

@@ -5,35 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sim.grid import Grid
-from sim.scenes.scene import Scene
 
-ENOUGH = 30.0  # pressure solves a second below which a fluid no longer looks like one
-MARGIN = 1.15  # by which a finer grid has to promise more than that
-WATCHED = (1.0, 12)  # seconds of computing, or steps: whichever comes last decides
+GROWTH = 2.5  # computing for a simulated second grows as rows to this power: cells, and sub-steps, less what is fixed
+MARGIN = 1.15  # by which another grid has to promise more than real time
+LATER = 1.5  # a fluid that has just been let go is slow: later it takes so many times the sub-steps
+WATCHED = 1.0  # seconds of computing that decide
+IGNORED = 2  # frames before: kernels compile in them
 TRIES = 3  # after which the machine is taken as it is
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A grid by its rows, and the tolerance that goes with it."""
+    """A grid by its rows."""
 
     name: str
     rows: int
-    tol: float
 
 
-PRESETS = (
-    Preset("Sketch", 48, 1e-4),
-    Preset("Coarse", 64, 1e-5),
-    Preset("Medium", 96, 1e-6),
-    Preset("Fine", 160, 1e-6),
-    Preset("Finest", 256, 1e-6),
-)
-
-
-def preset_of(shape: tuple[int, int]) -> Preset | None:
-    """The preset with these rows."""
-    return next((preset for preset in PRESETS if preset.rows == shape[0]), None)
+PRESETS = (Preset("Sketch", 48), Preset("Coarse", 64), Preset("Medium", 96), Preset("Fine", 160), Preset("Finest", 256))
 
 
 def parsed(text: str) -> tuple[int, int]:
@@ -42,30 +31,58 @@ def parsed(text: str) -> tuple[int, int]:
 
 
 class AutomaticGrid:
-    """Measures the first steps on the scene's own grid and finds a preset that keeps up where that one does not."""
+    """Measures the first frames and finds the finest preset that keeps up with the clock; and again for another solver.
 
-    def __init__(self, with_tolerance: bool = False) -> None:
-        self.with_tolerance = with_tolerance  # the preset's tolerance is taken too
-        self._seconds, self._steps, self._frames, self._tries = 0.0, 0, 0, 0
-        self.done, self.rate = False, 0.0  # steps a second, as measured last
+    settled: the first grid has been decided: from then on a scene that runs is not started anew.
+    """
 
-    def watch(self, scene: Scene, shape: tuple[int, int], steps: int, seconds: float) -> Preset | None:
-        """Adds a frame of `steps` pressure solves; returns the preset to change to, or None."""
+    def __init__(self) -> None:
+        self.settled, self.ratio = False, 0.0  # simulated seconds by seconds of computing, as measured last
+        self._method, self._tries, self._decided = "", 0, False
+        self._frames, self._simulated, self._seconds = 0, 0.0, 0.0
+
+    def watch(
+        self, shape: tuple[int, int], simulated: float, seconds: float, target: float, method: str
+    ) -> Preset | None:
+        """Adds a frame of `simulated` seconds that took `seconds` to compute; returns the preset to change to, or None.
+
+        target: simulated seconds wanted in a second.
+        """
+        if method != self._method:
+            self._method, self._decided = method, False
+            self._count_anew()
         self._frames += 1
-        if self.done or self._frames < 3:  # kernels compile in the first two
+        if self._decided or self._frames <= IGNORED:
             return None
-        self._seconds, self._steps = self._seconds + seconds, self._steps + steps
-        if self._seconds < WATCHED[0] or self._steps < WATCHED[1]:
+        self._simulated, self._seconds = self._simulated + simulated, self._seconds + seconds
+        if self._seconds < WATCHED:
             return None
-        self.rate, self._tries = self._steps / self._seconds, self._tries + 1
-        chosen = None if self.rate >= ENOUGH or self._tries > TRIES else slower(shape, self.rate)
-        self.done = chosen is None
-        self._seconds, self._steps, self._frames = 0.0, 0, 0
+        self.ratio = self._simulated / self._seconds
+        self._tries += not self.settled
+        later = 1.0 if self.settled else LATER
+        chosen = None if self._tries > TRIES else fitting(shape, self.ratio / (target * later))
+        self._count_anew()
+        if chosen is None:
+            self.settled = self._decided = True
+        elif self.settled:
+            self._decided = True
         return chosen
 
+    def _count_anew(self) -> None:
+        self._frames, self._simulated, self._seconds = 0, 0.0, 0.0
 
-def slower(shape: tuple[int, int], rate: float) -> Preset | None:
-    """The finest preset below this grid that should make ENOUGH steps a second, if time grows as the cells do."""
+
+def fitting(shape: tuple[int, int], share: float) -> Preset | None:
+    """The finest preset that should reach the target, of which this grid reaches `share`; None: it is this grid."""
+
+    def promised(rows: int) -> float:
+        return share * (shape[0] / rows) ** GROWTH
+
+    finer = [preset for preset in PRESETS if preset.rows > shape[0] and promised(preset.rows) >= MARGIN]
+    if finer:
+        return finer[-1]
+    if share >= 1.0:
+        return None
     below = [preset for preset in PRESETS if preset.rows < shape[0]]
-    fitting = [preset for preset in below if rate * (shape[0] / preset.rows) ** 2 >= MARGIN * ENOUGH]
-    return max(fitting or below[:1], key=lambda preset: preset.rows, default=None)
+    holding = [preset for preset in below if promised(preset.rows) >= MARGIN]
+    return max(holding or below[:1], key=lambda preset: preset.rows, default=None)

@@ -123,7 +123,7 @@ class Session:
             if self.frames == replay.frames:
                 self._make_replayed_inputs()  # what came after the last frame, such as a reset
             replay.compare(self.frames, self.last)
-        self.samples.append(FrameSample.of(frame, self.solve.choice.precond))
+        self.samples.append(FrameSample.of(frame, self.solve.method))
         return frame
 
     def _make_replayed_inputs(self) -> None:
@@ -161,6 +161,7 @@ class Session:
             gestures=self.editing.scene_editor.counts,
             comparison=comparison,
             replaying=self.replaying,
+            advice=solve.advisor.advice(),
         )
 
     # What the user can do. Each of these raises ValueError where the run goes on unchanged. --------------------------
@@ -292,7 +293,8 @@ class Session:
     def save(self, path: Path) -> None:
         """Writes the state to a file. Raises OSError."""
         self._settle(finish=True)
-        state_file.save(path, {**self.simulation.state(), **self.solve.memory()}, self.solve.choice)
+        choice = replace(self.solve.choice, precond=self.solve.method)
+        state_file.save(path, {**self.simulation.state(), **self.solve.memory()}, choice)
 
     def close_log(self) -> None:
         """Ends the log, after the last frame."""

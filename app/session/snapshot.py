@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from app.solving.advice import Advice
 from app.solving.choice import Choice
 from app.solving.method_stats import MethodResult
 from app.solving.run_stats import FrameSample, fell_back
@@ -65,6 +66,7 @@ class Snapshot:
     gestures: tuple[int, int] = (0, 0)  # that can be undone and redone
     comparison: ComparisonSnapshot | None = None
     replaying: bool = False  # inputs come from a log
+    advice: Advice | None = None  # which method would be the fastest here
 
 
 def fallback_sentence(solutions: tuple[Any, ...]) -> str:

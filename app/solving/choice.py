@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TOL_MIN = 1e-14  # relative; rounding of float64 hides anything smaller
+AUTO = "auto"  # instead of a method's name: the fastest here, see advice.py
 METHODS_MAX = 4  # in a comparison: more would be too small to see
 
 
@@ -12,7 +13,7 @@ METHODS_MAX = 4  # in a comparison: more would be too small to see
 class Choice:
     """The method and the tolerance that pressure systems are solved with."""
 
-    precond: str
+    precond: str  # or AUTO
     tol: float  # relative residual
 
 

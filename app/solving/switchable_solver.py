@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 import precond
-from app.solving.choice import Choice
+from app.solving.advice import FIRST, Advisor
+from app.solving.choice import AUTO, Choice
 from app.solving.shadow import Shadows
 from precond.htp import tile_inspection
 from precond.registry import entry
@@ -41,10 +44,11 @@ class SwitchableSolver:
         self.used: list[Choice] = []  # by the solves of the present output frame
         self.plan: dict[int, Choice] = {}  # the number of a solve to what it and all after it use, for a replay
         self.shadows = Shadows(device, weights)
+        self.advisor = Advisor(device, weights)
         self._device = device
         self._solvers: dict[str, precond.Solver] = {}
         self._system: precond.PoissonSystem | None = None
-        self._last = choice.precond  # a name that has worked
+        self._last = FIRST if choice.precond == AUTO else choice.precond  # a name that has worked
         self._recalled: dict[str, dict[str, np.ndarray]] = {}
 
     def __call__(self, system: precond.PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> precond.Solution:
@@ -56,20 +60,30 @@ class SwitchableSolver:
         if len(self.used) in self.plan:
             self.choice = self.plan.pop(len(self.used))
         choice = self.choice
+        self.advisor.active |= choice.precond == AUTO
+        used = replace(choice, precond=self.advisor.best) if choice.precond == AUTO else choice
         try:
-            solver = self._solver(choice.precond, system)
+            solver = self._solver(used.precond, system)
         except (ValueError, RuntimeError, OSError) as error:
-            if choice.precond == self._last:
+            if used.precond == self._last:
                 raise
-            self.failure = f"preconditioner {choice.precond!r} cannot be used: {error}"
-            choice = self.choice = Choice(self._last, choice.tol)
+            self.failure = f"preconditioner {used.precond!r} cannot be used: {error}"
+            used = self.choice = Choice(self._last, choice.tol)
             solver = self._solver(self._last, system)
-        self.used.append(choice)
-        solution = solver.solve(system, b, rtol=choice.tol, x0=x0, should_stop=self.cancelled.is_set)
+        self.used.append(used)
+        start = time.perf_counter()
+        solution = solver.solve(system, b, rtol=used.tol, x0=x0, should_stop=self.cancelled.is_set)
+        seconds = time.perf_counter() - start
         if self.cancelled.is_set():  # the answer is not one to go on with
             raise Cancelled
-        self.shadows.solve(system, b, x0, (choice, solution), self.cancelled.is_set)
+        self.shadows.solve(system, b, x0, (used, solution), self.cancelled.is_set)
+        self.advisor.take(system, b, x0, used, seconds, self.cancelled.is_set)
         return solution
+
+    @property
+    def method(self) -> str:
+        """The name of the method in use: the chosen one, or what "auto" has come to."""
+        return self._last if self.choice.precond == AUTO else self.choice.precond
 
     def like(self, precond: str) -> SwitchableSolver:
         """Another with the same tolerance, device and weights, and solvers of its own."""
@@ -107,22 +121,22 @@ class SwitchableSolver:
     @property
     def notice(self) -> str:
         """Why another method stands in for the chosen one, one sentence; empty where it does not."""
-        solver = self._solvers.get(self.choice.precond)
+        solver = self._solvers.get(self.method)
         return solver.notice if solver else ""
 
     @property
     def effective_method(self) -> str:
         """The method whose M is in use: the chosen one, or the one that stands in for it."""
-        solver = self._solvers.get(self.choice.precond)
-        return solver.effective_method if solver else self.choice.precond
+        solver = self._solvers.get(self.method)
+        return solver.effective_method if solver else self.method
 
     def why_unavailable(self, name: str) -> str | None:
         """None if the method can be chosen, else a sentence; with weights at hand no file needs to be there."""
-        return None if self.weights and entry(name).takes_weights else precond.why_unavailable(name)
+        return None if name == AUTO or (self.weights and entry(name).takes_weights) else precond.why_unavailable(name)
 
     def with_functions(self, tile: tile_inspection.Tile) -> tile_inspection.Tile:
         """The tile with its functions in the last solve, if the chosen method has any. For the solving thread."""
-        solver = self._solvers.get(self.choice.precond)
+        solver = self._solvers.get(self.method)
         return tile_inspection.with_functions(tile, solver.preconditioner) if solver else tile
 
     def _solver(self, name: str, system: precond.PoissonSystem) -> precond.Solver:

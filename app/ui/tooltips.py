@@ -32,7 +32,14 @@ NUMBERS = {
     "gravity": "Downward acceleration [m/s²]; negative is upward. The scene sets it until you move the slider.",
     "sub-steps": "A frame of 1/60 s is divided into steps so that nothing moves too far in one; each has its own "
     "pressure solve. The text says what limits their length.",
-    "grid": "Cells, rows x columns. Fewer are faster. A change restarts the scene. Presets also set a tolerance.",
+    "grid": "Cells, rows x columns. Fewer are faster. A change restarts the scene.",
+    "speed": "How fast time may pass in the fluid: slow motion, real time, or as fast as the machine can. The foot of "
+    "the window says what is reached.",
+    "real time": "How much of a second passes in the fluid while a second passes here, over the last second. Below the "
+    "speed that is asked for the machine does not keep up: a coarser grid, another solver or a looser tolerance "
+    "helps.",
+    "advice": "Measured here, now and then, on the systems of this flow: milliseconds of a pressure solve, everything "
+    "included.",
     "radius": "Radius of the brush in percent of the domain's height. Keys: [ and ], or Shift and the mouse wheel.",
     "range": "Values at the two ends of the colour map. Automatic: nearly the smallest to nearly the largest value.",
     "drift": "Volume that a phase has gained or lost by numerical error, in parts per million. Pouring and walls do "

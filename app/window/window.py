@@ -15,6 +15,7 @@ from app.panels.side_panel import SidePanel
 from app.record.video import RATE, Recorder, free_name, save_picture
 from app.session.snapshot import Snapshot
 from app.ui import theme
+from app.ui.tooltips import NUMBERS, tip
 from app.ui.ui_state import UiState
 from app.viewport.viewport import Viewport
 from app.window import backend, file_actions, help_overlay, shortcuts
@@ -226,6 +227,7 @@ class Window:
             imgui.text_disabled(self.view.start)
             return
         imgui.text_disabled(status_line(snapshot, hello_imgui.frame_rate(), self.offscreen))
+        tip(NUMBERS["real time"])
         if self.recorder is not None and not self.offscreen:
             imgui.same_line(imgui.get_window_width() - 240)
             imgui.text_colored(

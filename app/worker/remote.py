@@ -12,7 +12,7 @@ from typing import Any
 import precond
 from app.session.journal import BUSY
 from app.session.snapshot import Snapshot
-from app.solving.choice import Choice, ComparisonChoice
+from app.solving.choice import AUTO, Choice, ComparisonChoice
 from app.worker.messages import Channel
 from app.worker.processes import end, ended_by, launch
 from app.worker.serving import Job, serve
@@ -32,7 +32,7 @@ class Selection:
 
     def why_unavailable(self, name: str) -> str | None:
         """None if that preconditioner can be chosen, else a sentence."""
-        return None if self._weights and entry(name).takes_weights else precond.why_unavailable(name)
+        return None if name == AUTO or (self._weights and entry(name).takes_weights) else precond.why_unavailable(name)
 
 
 class RemoteViewModel(ViewModel):
@@ -53,7 +53,7 @@ class RemoteViewModel(ViewModel):
                 return
             self._solve.choice = shown.choice
             self.paused, self.single_steps = shown.paused, shown.single_steps
-            self.comparing, self.rows = shown.comparing, shown.rows
+            self.comparing, self.rows, self.speed = shown.comparing, shown.rows, shown.speed
 
     def receive(self, snapshot: Snapshot) -> None:
         """Shows a snapshot from the process, of a serial of its own here, since processes follow one another."""
@@ -63,7 +63,7 @@ class RemoteViewModel(ViewModel):
     @property
     def shown(self) -> Shown:
         """What a new process has to begin with."""
-        return Shown(self.choice, self.paused, 0, self.comparing, self.rows, self.start, "", self._sent)
+        return Shown(self.choice, self.paused, 0, self.comparing, self.rows, self.speed, self.start, "", self._sent)
 
     def submit(self, action: Callable[..., Any], *arguments: Any) -> None:
         """See ViewModel; the action is a function of a module, which the other process has too."""
@@ -104,6 +104,12 @@ class RemoteViewModel(ViewModel):
     def set_grid(self, grid: tuple[int, int]) -> None:
         """See ViewModel."""
         self._tell("set_grid", grid)
+
+    def set_speed(self, speed: float) -> None:
+        """See ViewModel."""
+        with self._numbering:
+            super().set_speed(speed)
+            self._tell("set_speed", speed)
 
     def keep_grid(self) -> None:
         """See ViewModel."""

@@ -40,7 +40,8 @@ class ServedViewModel(ViewModel):
     def __init__(self, channel: Channel, shown: Shown) -> None:
         self.channel = channel
         super().__init__(_NotYet(shown.choice), shown.paused)
-        self.comparing, self.rows, self.start = shown.comparing, shown.rows, shown.start
+        self.comparing, self.rows, self.speed = shown.comparing, shown.rows, shown.speed
+        self.start = shown.start
         self.session: Session | None = None
         self.seen = shown.seen
         self._told: Shown | None = None
@@ -54,8 +55,8 @@ class ServedViewModel(ViewModel):
     def shown(self) -> Shown:
         """The present state."""
         return Shown(
-            self.choice, self.paused, self.single_steps, self.comparing, self.rows, self.start, self.fatal_error,
-            self.seen,
+            self.choice, self.paused, self.single_steps, self.comparing, self.rows, self.speed, self.start,
+            self.fatal_error, self.seen,
         )  # fmt: skip
 
     def carry_out(self, number: int, name: str, arguments: tuple[Any, ...]) -> None:

@@ -21,6 +21,7 @@ class Shown:
     single_steps: int = 0
     comparing: ComparisonChoice = field(default_factory=ComparisonChoice)
     rows: int = 0
+    speed: float = 1.0
     start: str = ""
     fatal_error: str = ""
     seen: int = 0

@@ -48,7 +48,8 @@ class ViewModel:
         self.single_steps = 0  # frames to make although it is paused
         self.comparing = ComparisonChoice()
         self.rows = 0  # of the grid that scenes are opened with; 0: their own
-        self.automatic_grid: AutomaticGrid | None = None  # until the grid has been decided
+        self.automatic_grid: AutomaticGrid | None = None  # until the user chooses one
+        self.speed = 1.0  # simulated seconds in a second, at most; infinite: as fast as possible
 
     def show_start(self, text: str) -> None:
         """Says what the simulation is waiting for."""
@@ -133,6 +134,11 @@ class ViewModel:
             self.notify(f"Restarted on {grid[0]} x {grid[1]} cells")
 
         self.submit(restart)
+
+    def set_speed(self, speed: float) -> None:
+        """So many simulated seconds in a second, at most."""
+        self.speed = speed
+        self.changed.set()
 
     def keep_grid(self) -> None:
         """No other grid is chosen automatically from now on."""

@@ -7,11 +7,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from app.compare.race import PANE_INPUTS, Race
-from app.session.grid_presets import ENOUGH
 from app.session.session import FRAME_DT, Session
 from app.solving.choice import ComparisonChoice
 from app.solving.switchable_solver import Cancelled, SwitchableSolver
@@ -65,8 +63,8 @@ class Worker(threading.Thread):
                 due = time.perf_counter()
                 continue
             self._advance(session)
-            pace = FRAME_DT / (len(self._race.panes) if self._race else 1)
-            due = max(due + pace, time.perf_counter() - pace)  # never faster than real time, never catching up
+            pace = FRAME_DT / view.speed / (len(self._race.panes) if self._race else 1)
+            due = max(due + pace, time.perf_counter() - pace)  # never faster than asked for, never catching up
             self._rest(session, due)
 
     # What the user wants ---------------------------------------------------------------------------------------------
@@ -137,8 +135,8 @@ class Worker(threading.Thread):
         start = time.perf_counter()
         try:
             frame = session.step()
-            seconds = time.perf_counter() - start
             self._publish(session)
+            seconds = time.perf_counter() - start
         except Cancelled:
             return
         except Exception as error:
@@ -161,28 +159,24 @@ class Worker(threading.Thread):
             log_unexpected(error)
 
     def _choose_grid(self, session: Session, frame: Frame, seconds: float) -> None:
-        """Changes to a coarser grid where this machine does not keep up with the first one."""
-        view = self._view
-        automatic = view.automatic_grid
-        if automatic is None or self._comparing.mode != "off":
+        """Changes to the finest grid that keeps up with the clock on this machine; later only says which that is."""
+        view, automatic = self._view, self._view.automatic_grid
+        if automatic is None or self._comparing.mode != "off" or session.replaying:
             return
         scene, (ny, nx) = session.simulation.scene, session.simulation.grid.shape
-        preset = automatic.watch(scene, (ny, nx), len(frame.stats.solutions), seconds)
-        if preset is not None:
-            rows, columns = with_rows(scene.grid, preset.rows)
-            session.set_grid((rows, columns))
-            view.rows = rows
-            tolerance = ""
-            if automatic.with_tolerance and preset.tol != self._solve.choice.tol:
-                tolerance = f" and tolerance {preset.tol:g}"
-                self._solve.choice = replace(self._solve.choice, tol=preset.tol)
-            self._publish(session)
-            view.notify(
-                f"Only {automatic.rate:.0f} steps/s at {ny} x {nx} cells; now {rows} x {columns}{tolerance} "
-                f"(target {ENOUGH:.0f}). Change it under Scene."
-            )
-        if automatic.done:
-            view.automatic_grid = None
+        target, method, settled = min(view.speed, 1.0), self._solve.choice.precond, automatic.settled
+        preset = automatic.watch((ny, nx), frame.dt, seconds, target, method)
+        if preset is None:
+            return
+        rows, columns = with_rows(scene.grid, preset.rows)
+        reached = f"{method} flows at {100 * automatic.ratio:.0f} % of real time at {ny} x {nx} cells"
+        view.rows = rows
+        if settled:
+            view.notify(f"{reached}; {rows} x {columns} would suit it. Choose it under Scene.")
+            return
+        session.set_grid((rows, columns))
+        self._publish(session)
+        view.notify(f"{reached}; now {rows} x {columns}. Change it under Scene.")
 
     def _report(self, session: Session, frame: Frame) -> None:
         """Notices about the frame, the solver and the files; pauses at the end of a replay."""

@@ -56,17 +56,16 @@ def test_the_worker_changes_the_grid_once_and_says_so():
     live = Session(replace(pool(), grid=(96, 144)), (96, 144), solve, device="cpu")
     view = ViewModel(solve)
     worker = Worker(lambda: live, solve, view)  # never started
-    view.automatic_grid = grid_presets.AutomaticGrid(with_tolerance=True)
+    view.automatic_grid = grid_presets.AutomaticGrid()
     frame = live.step()
-    for seconds in [9.0, 9.0] + [0.1 * len(frame.stats.solutions)] * 40:  # ten steps a second
+    for seconds in [9.0, 9.0] + [0.1] * 40:  # a sixth of real time
         worker._choose_grid(live, frame, seconds)
     assert live.simulation.grid.shape == (48, 72)
-    assert view.choice.tol == grid_presets.PRESETS[0].tol
+    assert view.choice.tol == 1e-6, "a grid changes nothing but the grid"
     assert view.rows == 48
     (notice,) = view.notices.newest_first()
-    assert "10 steps/s at 96 x 144" in notice.text
+    assert "17 % of real time at 96 x 144" in notice.text
     assert "48 x 72" in notice.text
-    assert view.automatic_grid is None
 
 
 def test_reset_settings_are_those_of_a_first_run(tmp_path):

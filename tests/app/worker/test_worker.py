@@ -56,6 +56,26 @@ time.sleep(0.5)
 view.set_paused(True)
 assert view.snapshot.frames - frames <= 60 * (time.monotonic() - start) + 2, "faster than real time"
 
+def frames_in(seconds, speed):
+    view.set_speed(speed)
+    view.set_paused(False)
+    until(lambda: view.snapshot.frames > first + 1)
+    start, frames = time.monotonic(), view.snapshot.frames
+    time.sleep(seconds)
+    made, passed = view.snapshot.frames - frames, time.monotonic() - start
+    view.set_paused(True)
+    return made, passed
+
+first = view.snapshot.frames
+made, passed = frames_in(0.5, 0.25)
+assert made <= 15 * passed + 2, "slow motion"
+first = view.snapshot.frames
+view.choose(Choice("jacobi", 1e-1))
+made, passed = frames_in(1.0, float("inf"))
+assert made > 0
+view.set_speed(1.0)
+view.choose(Choice("hierarchy", 1e-5))
+
 view.submit(Session.load, Path("/nowhere/state.npz"))
 until(lambda: view.notice is not None)
 assert "/nowhere/state.npz" in view.notice.text
