@@ -1,4 +1,4 @@
-"""`python -m sim.timing`: what a step of the fluid costs besides the pressure solve, by scene and size of the grid."""
+"""`python -m sim.timing`: where the time of a step goes, by scene and grid, and the frame rate that it means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -39,6 +39,16 @@ class Row:
     assemble_ms: float
     project_ms: float
     solve_ms: float
+    substeps: float  # in a frame of 1/60 s
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames of 1/60 s in a second of computing."""
+        return 1e3 / (self.substeps * (self.step_ms + self.solve_ms))
+
+    def share(self, ms: float) -> str:
+        """Milliseconds, and their share of the whole step with its solve."""
+        return f"{ms:.2f} ({100 * ms / (self.step_ms + self.solve_ms):.0f}%)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,9 +62,9 @@ def work(given: Sequence[str]) -> int:
     scenes, sizes, json = options(given)
     rows = []
     for scene in scenes:
-        for n in sizes:
-            rows.append(timed(scene, n))
-            print(f"{scene} {n}x{n}: {rows[-1].step_ms:.1f} ms", file=sys.stderr, flush=True)
+        for n in sizes or (None,):
+            rows.append(timed(scene, None if n is None else (n, n)))
+            print(f"{scene}: {rows[-1].step_ms:.2f} ms", file=sys.stderr, flush=True)
     print(table(rows))
     if json:
         command = shlex.join(["python", "-m", "sim.timing", *given])
@@ -66,9 +76,9 @@ def work(given: Sequence[str]) -> int:
 
 def options(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...], Path | None]:
     """(scenes, sizes, json) of the command line. Raises Refusal."""
-    p = Parser(prog="python -m sim.timing", description="Times the fluid without the solver.", allow_abbrev=False)
+    p = Parser(prog="python -m sim.timing", description="Times a step of the fluid by stage.", allow_abbrev=False)
     p.add_argument("scenes", metavar="SCENE", nargs="*", help="default: all")
-    p.add_argument("--sizes", metavar="N[,N...]", default="128", help="grids of N x N cells (default %(default)s)")
+    p.add_argument("--sizes", metavar="N[,N...]", help="grids of N x N cells (default: the scene's own)")
     p.add_argument("--json", metavar="FILE", help="write the numbers")
     given = p.parse_args(joined(argv))
     for scene in given.scenes:
@@ -76,11 +86,12 @@ def options(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...], Path
             raise Refusal(f"scene {scene!r} is unknown: choose of {', '.join(names())}")
     json = path_of(given.json, "--json", "")
     check_outputs({"--json": json})
-    return tuple(given.scenes) or names(), tuple(whole(n, "--sizes", 16, 2048) for n in given.sizes.split(",")), json
+    sizes = () if given.sizes is None else tuple(whole(n, "--sizes", 16, 2048) for n in given.sizes.split(","))
+    return tuple(given.scenes) or names(), sizes, json
 
 
-def timed(scene: str, n: int) -> Row:
-    """One scene on n x n cells."""
+def timed(scene: str, grid: tuple[int, int] | None) -> Row:
+    """One scene on this grid, or on its own."""
     solve, spent = pressure_solver("multigrid", TOL), [0.0]
 
     def timed_solve(system: PoissonSystem, b: torch.Tensor, x0: torch.Tensor) -> Solution:
@@ -89,7 +100,7 @@ def timed(scene: str, n: int) -> Row:
         spent[0] += time.perf_counter() - start
         return solution
 
-    simulation = Simulation(scene, (n, n), solve=timed_solve)
+    simulation = Simulation(scene, grid, solve=timed_solve)
     samples: list[list[float]] = []
     for k in range(FIRST + FRAMES):
         spent[0], start = 0.0, time.perf_counter()
@@ -99,14 +110,24 @@ def timed(scene: str, n: int) -> Row:
         if k >= FIRST:
             samples.append([part / frame.substeps for part in parts])
     medians = [statistics.median(column) for column in zip(*samples)]
-    return Row(scene, len(simulation.scene.phases), n, n, *medians)
+    ny, nx = simulation.grid.shape
+    whole_ms, advect_ms, assemble_ms, project_ms, solve_ms = medians
+    stages = whole_ms, advect_ms, assemble_ms, project_ms, solve_ms
+    return Row(scene, len(simulation.scene.phases), ny, nx, *stages, 1 / 60 / simulation.substep_dt)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """As text, milliseconds."""
-    heads = ("scene", "phases", "grid", "step without solve", *STAGES, "solve (multigrid)")
+    """As text: milliseconds of a step with their share of it, and what that means for a frame."""
+    heads = ("scene", "phases", "grid", "step without solve", *STAGES, "solve (multigrid)", "steps/frame", "frames/s")
     lines = [
-        (row.scene, str(row.phases), f"{row.rows}x{row.columns}", *(f"{ms:.1f}" for ms in astuple(row)[4:]))
+        (
+            row.scene,
+            str(row.phases),
+            f"{row.rows}x{row.columns}",
+            *map(row.share, (row.step_ms, row.advect_ms, row.assemble_ms, row.project_ms, row.solve_ms)),
+            f"{row.substeps:.1f}",
+            f"{row.frames_per_second:.0f}",
+        )
         for row in rows
     ]
     return aligned([heads, *lines])
