@@ -14,8 +14,8 @@ from sim.validate.results import Check, Curve, Result
 
 HE_1999 = {0.93: (0.5490, 0.4451), 2.06: (0.6023, 0.3551), 3.02: (0.6450, 0.2652), 4.08: (0.6932, 0.1655)}
 """t sqrt(g / W): heights of bubble and spike over H, at Reynolds number 256, by a lattice Boltzmann method with a thick
-interface. The spike at 4.08 lies deeper than ours at Reynolds number 3000, and finite elements with an interface tracked
-by volume (Lethe's example of this case) find the same growing gap on ever finer grids."""
+interface. The spike at 4.08 lies deeper than ours at Reynolds number 3000; finite elements that follow the interface by
+volume (Lethe's example of this case) find the same growing gap on ever finer grids."""
 FAKHARI_2017 = {1.414: 0.4074, 2.121: 0.3445, 2.828: 0.2837, 3.536: 0.2201, 4.080: 0.1635, 4.384: 0.1262}
 """The spike alone, at Reynolds number 3000: figure 6 of Phys. Rev. E 96, 053301."""
 
