@@ -114,6 +114,19 @@ LEFT_ALONE = """
 """
 
 
+IN_A_SOLVE = """
+    view.choose(Choice("none", 1e-14))
+    view.set_grid((512, 512))
+    until(lambda: said("Restarted"))
+    view.set_paused(False)
+    time.sleep(1.0)  # it is solving for the next half minute
+    start = time.monotonic()
+    process.close()
+    assert time.monotonic() - start < 10 and gone(process.pid)
+    print("done")
+"""
+
+
 def run(tmp_path, body, *options, **keywords):
     script = tmp_path / "script.py"
     script.write_text(START + body)
@@ -124,7 +137,7 @@ def run(tmp_path, body, *options, **keywords):
     )
 
 
-@pytest.mark.parametrize("body", [OBEDIENT, KILLED], ids=["commands", "killed"])
+@pytest.mark.parametrize("body", [OBEDIENT, KILLED, IN_A_SOLVE], ids=["commands", "killed", "closed in a solve"])
 def test_a_simulation_in_another_process(tmp_path, body):
     out, errors = run(tmp_path, body).communicate(timeout=240)
     assert out.endswith("done\n"), errors
@@ -144,12 +157,15 @@ def test_results_are_written_by_the_process_at_its_end(tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_process_is_left_when_the_window_is_killed(tmp_path, how):
     window = run(tmp_path, LEFT_ALONE, start_new_session=True)
     assert window.stdout is not None
     pid = int(window.stdout.readline())
-    window.send_signal(how)
+    if how is signal.SIGINT:
+        os.killpg(window.pid, how)  # as Ctrl-C in a terminal: every process hears it
+    else:
+        window.send_signal(how)
     window.wait(60)
     end = time.monotonic() + 60
     while group_members(window.pid):
