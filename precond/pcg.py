@@ -36,6 +36,7 @@ class Loop(Protocol):
     """The vectors of one solve and what is done with them. Residuals are relative to ||b||."""
 
     unknowns: int
+    refused: str  # why it runs slower than it could, one sentence; "" where it does not
 
     def load(self, system: PoissonSystem) -> bool:
         """Take over the system's present coefficients; False where their sum is not finite."""

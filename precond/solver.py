@@ -163,6 +163,8 @@ class Solver:
             flexible = M.flexible if self.update == "auto" else self.update == "flexible"
             outcome = self._pcg.solve(M, project, given.projected, start, tolerance, limit, should_stop, flexible)
             clock.lap("solve")
+            if self._pcg.loop.refused and self._pcg.loop.refused not in self.notice:
+                self.notice = "; ".join(filter(None, (self.notice, self._pcg.loop.refused)))
             M.observe(outcome.iterations)
             attempts.append((name, outcome.status, outcome.iterations))
             if best is None or outcome.status == Status.CONVERGED or outcome.residual < best[1].residual:

@@ -48,6 +48,8 @@ class TorchLoop:
         self.graphs: dict[tuple[int, bool], tuple[Preconditioner, cuda_graph.Graph]] = {}
         self.graph: cuda_graph.Graph | None = None
         self.captured_with: Projector | None = None
+        self.refused = ""
+        self._asked_for: set[tuple[int, bool]] = set()
 
     def load(self, system: PoissonSystem) -> bool:
         """Take over the system's present coefficients; False where their sum is not finite."""
@@ -162,15 +164,25 @@ class TorchLoop:
     def _prepare(self) -> None:
         """On CUDA, find the graph of a chunk with this M, or record it; all are stale once the regions changed.
 
-        Recording spoils every vector but b and A: the solve begins after it.
+        It is recorded when it is asked for the second time: while a wall moves, every solve has regions of its own.
+        Recording spoils every vector but b and A: the solve begins after it. Where CUDA refuses, `refused` says why,
+        and the chunk runs kernel by kernel, which is slower and gives the same.
         """
         self.graph = None
         if not cuda_graph.possible(self.r.device) or not self.M.capturable:
             return
         if self.captured_with is not self.project:
-            self.graphs, self.captured_with = {}, self.project
+            self.graphs, self.captured_with, self._asked_for = {}, self.project, set()
         key = (id(self.M), self.flexible)  # the entry keeps M alive, so that no other object gets its id
-        if key not in self.graphs:
+        if key in self.graphs:
+            self.graph = self.graphs[key][1]
+        elif key not in self._asked_for:
+            self._asked_for.add(key)
+        elif not self.refused:
             self.active.fill_(False)
-            self.graphs[key] = self.M, cuda_graph.record(self._chunk, self.r.device)
-        self.graph = self.graphs[key][1]
+            try:
+                self.graphs[key] = self.M, cuda_graph.record(self._chunk, self.r.device)
+            except RuntimeError as error:
+                self.refused = f"iterations run kernel by kernel, as CUDA cannot record them: {error}".splitlines()[0]
+                return
+            self.graph = self.graphs[key][1]

@@ -309,6 +309,8 @@ def look(loop):
 class CompiledLoop:
     """Vectors of one grid shape, and the iteration on them; see pcg.Loop."""
 
+    refused = ""
+
     def __init__(self, ny: int, nx: int):
         n = self.unknowns = ny * nx
         self.width = nx

@@ -7,12 +7,14 @@ write tensors that stay where they are, in shapes that stay as they are, and mus
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Protocol
 
 import torch
 
 Work = Callable[[], object]
+STREAMS = 32  # that torch hands out in turn
 
 
 class Graph(Protocol):
@@ -27,19 +29,56 @@ def possible(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
+class Recorded:
+    """A graph, and the stream that it was recorded on for as long as it lives."""
+
+    def __init__(self, graph: Graph, stream: torch.cuda.Stream) -> None:
+        self._graph, self._stream = graph, stream
+        handle = int(stream.cuda_stream)
+        _taken.add(handle)
+        weakref.finalize(self, _taken.discard, handle)
+
+    def replay(self) -> None:
+        """Do the recorded work once more on the same tensors."""
+        self._graph.replay()
+
+
+_taken: set[int] = set()  # handles of the streams of living graphs
+
+
+def free_stream() -> torch.cuda.Stream:
+    """A stream on which no living graph was recorded. Raises RuntimeError where there is none.
+
+    torch hands out the same few streams in turn, and a graph that is destroyed takes the workspace of its stream with
+    it: another one that was recorded there would go on writing into freed memory (pytorch issue 193402).
+    """
+    for _ in range(STREAMS):
+        stream = torch.cuda.Stream()
+        if int(stream.cuda_stream) not in _taken:
+            return stream
+    raise RuntimeError(f"all of torch's {STREAMS} streams belong to graphs that are in use")
+
+
 def record(work: Work, device: torch.device) -> Graph:
-    """The kernels of the work, which is done once before. The recording itself computes nothing."""
+    """The kernels of the work, which is done once before. The recording itself computes nothing.
+
+    Raises RuntimeError where CUDA refuses; the current stream is then what it was.
+    """
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.device(device):
-        stream = torch.cuda.Stream()  # our own: torch's default one belongs to the device of its first capture
-        stream.wait_stream(torch.cuda.current_stream())
+        before = torch.cuda.current_stream()
+        stream = free_stream()  # our own: torch's default one belongs to the device of its first capture
+        stream.wait_stream(before)
         with torch.cuda.stream(stream):
             work()  # libraries create their handles and workspaces outside the recording
-        torch.cuda.current_stream().wait_stream(stream)
-        # thread_local: what another thread does to the device meanwhile, say a recorder, cannot spoil the recording
-        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-            work()
-    return graph
+        before.wait_stream(stream)
+        try:
+            # thread_local: what another thread does to the device meanwhile, say a recorder, cannot spoil the recording
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                work()
+        finally:
+            torch.cuda.set_stream(before)  # a refused recording would leave its own stream current
+    return Recorded(graph, stream)
 
 
 class GraphCache:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -116,10 +117,24 @@ def choice(value: object, name: str, known: Sequence[str]) -> str:
     return value
 
 
+def why_no_cuda() -> str:
+    """Why no CUDA device can be used, or "". A device that torch sees may still refuse its kernels: one is tried."""
+    return _why_no_kernels() if torch.cuda.is_available() else "torch sees no CUDA device"
+
+
+@cache
+def _why_no_kernels() -> str:
+    try:
+        torch.ones(1, device="cuda").add_(1).item()
+    except RuntimeError as error:
+        return f"the CUDA device refuses torch's kernels ({str(error).splitlines()[0]})"
+    return ""
+
+
 def device(value: object) -> torch.device:
     """A torch device from "auto" (CUDA where torch sees it, else the CPU), "cpu", "cuda" or "cuda:K"."""
     if value == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cpu" if why_no_cuda() else "cuda")
     if not isinstance(value, (str, torch.device)):
         raise TypeError(f"device is {value!r}; pass 'auto', 'cpu' or 'cuda'.")
     try:
@@ -130,8 +145,8 @@ def device(value: object) -> torch.device:
         raise ValueError(f"device is {str(value)!r}; pass 'auto', 'cpu' or 'cuda'.")
     if found.type == "cpu" and found.index is not None:
         raise ValueError(f"device is {str(value)!r} but the CPU has no number; pass 'cpu'.")
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device is {str(value)!r} but torch sees no CUDA device; pass 'cpu' or 'auto'.")
+    if found.type == "cuda" and why_no_cuda():
+        raise ValueError(f"device is {str(value)!r} but {why_no_cuda()}; pass 'cpu' or 'auto'.")
     if found.type == "cuda" and found.index is None:
         found = torch.device("cuda", torch.cuda.current_device())  # tensors name their index; compare like with like
     return found

@@ -105,10 +105,10 @@ def check_device(name: str) -> None:
     if name not in ("auto", "cpu", "cuda"):
         raise Refusal(f"--device {name!r} is unknown: choose auto, cpu or cuda")
     if name == "cuda":
-        import torch
+        from .argument_checks import why_no_cuda
 
-        if not torch.cuda.is_available():
-            raise Refusal("--device 'cuda' is not available: torch sees no CUDA device here, use --device cpu")
+        if why_no_cuda():
+            raise Refusal(f"--device 'cuda' is not available: {why_no_cuda()} here, use --device cpu")
 
 
 def check_writable(path: Path, option: str) -> None:

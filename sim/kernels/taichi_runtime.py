@@ -10,6 +10,8 @@ import threading
 import taichi as ti
 import torch
 
+from precond.support.argument_checks import why_no_cuda
+
 _home: tuple[int, str] | None = None  # (thread, device) that Taichi runs on
 
 
@@ -26,9 +28,9 @@ def start(device: str = "auto", threads: int | None = None) -> torch.device:
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= 1024):
         raise ValueError(f"threads {threads!r} must be a whole number from 1 to 1024")
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' was asked for, but torch sees no CUDA device: use --device cpu")
+        device = "cpu" if why_no_cuda() else "cuda"
+    if device == "cuda" and (reason := why_no_cuda()):
+        raise ValueError(f"device 'cuda' was asked for, but {reason}: use --device cpu")
     home = (threading.get_ident(), device)
     if _home != home:
         with contextlib.redirect_stdout(io.StringIO()):  # its greeting would break programs that print a table or json
@@ -40,6 +42,9 @@ def start(device: str = "auto", threads: int | None = None) -> torch.device:
                 log_level=ti.ERROR,
                 cpu_max_num_threads=threads or os.cpu_count() or 1,
             )
+        if device == "cuda" and ti.cfg.arch != ti.cuda:  # Taichi falls back without a word that we would see
+            _home = None
+            raise ValueError(f"Taichi cannot use CUDA here and fell back to {ti.cfg.arch}: use --device cpu")
         _home = home
     return torch.device(device)
 
