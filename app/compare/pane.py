@@ -16,6 +16,7 @@ from app.solving.method_stats import MethodResult, MethodStats, RecentMeans
 from app.solving.run_stats import RunStats
 from sim.frame import Frame, Stroke
 
+WARM_UP = 3  # frames on CUDA, where the second of equal solves is recorded, and that of the brush's walls thereafter
 REHEARSAL = 30.0  # [s] of computing at most
 OUTSIDE = tuple(Stroke(tool, -9.0, -9.0, -9.0, -9.0, 1e-3) for tool in ("push", "pour", "solid", "erase"))  # no effect
 
@@ -67,8 +68,8 @@ class Pane:
         return self.method_stats.result(self.frame.time, shown)
 
     def warm_up(self) -> None:
-        """Compiles kernels and allocates buffers, for the brush too, so that no frame is timed with them."""
-        self.rehearse(1, OUTSIDE)
+        """Compiles kernels, allocates buffers and lets CUDA record, so that no frame is timed with it."""
+        self.rehearse(WARM_UP if self.session.simulation.device.type == "cuda" else 1, OUTSIDE)
 
     def rehearse(self, frames: int, strokes: tuple[Stroke, ...] = ()) -> float:
         """Seconds of computing for a simulated second over the next frames, or as many as REHEARSAL allows.

@@ -38,6 +38,9 @@ class Group:
     warm: bool = False  # consecutive steps of a simulation: x0 is the method's own last x
 
 
+WARM_UP = 4  # solves on CUDA before the clock counts: what is recorded is recorded when it is asked for twice
+
+
 @dataclass(frozen=True)
 class Run:
     """One solve. total_ms is the wall clock around everything, so it may exceed the sum of the stages."""
@@ -116,10 +119,13 @@ def run_methods(
     }
     runs: dict[str, list[Run]] = {name: [] for name in solvers}
     last: dict[str, torch.Tensor | None] = dict.fromkeys(solvers)
-    if not group.warm:
-        for method, solve in solvers.items():
+    for method, solve in solvers.items():
+        for _ in range(WARM_UP if device.type == "cuda" else int(not group.warm)):
             each(method)
+            solve.forget()
             _run(solve, group.cases[0], None, rtol, max_iterations, device)
+        if device.type == "cuda":
+            solve.forget()
     for case in group.cases:
         for method, solve in solvers.items():
             each(method)
@@ -135,7 +141,19 @@ def label(method: str, engine: str, engines: Sequence[str]) -> str:
     return method if engine == engines[0] else f"{method}, {engine}"
 
 
-Solve = Callable[[PoissonSystem, torch.Tensor, float, int, "torch.Tensor | None"], Solution]
+class Measured:
+    """A method that is to be timed, from this project or outside of it: solve(system, b, rtol, max_iterations, x0)."""
+
+    def __init__(self, solve: Callable[..., Solution], forget: Callable[[], None], cold: bool) -> None:
+        """forget: drops what the method keeps from one solve to the next, but buffers and what is recorded."""
+        self._solve, self.forget, self._cold = solve, forget, cold
+
+    def __call__(
+        self, system: PoissonSystem, b: torch.Tensor, rtol: float, max_iterations: int, x0: torch.Tensor | None
+    ) -> Solution:
+        if self._cold:
+            self.forget()
+        return self._solve(system, b, rtol, max_iterations, x0)
 
 
 def solver_of(
@@ -145,13 +163,10 @@ def solver_of(
     weights: str | None,
     cold: bool = True,
     engine: str = "auto",
-) -> Solve:
-    """solve(system, b, rtol, max_iterations, x0) of a preconditioner, or of a library outside this project.
-
-    cold: nothing is kept from one solve to the next but buffers.
-    """
+) -> Measured:
+    """A preconditioner, or a library outside this project. cold: nothing is kept from one solve to the next."""
     if method in OUTSIDE:
-        return OUTSIDE[method].solve
+        return Measured(OUTSIDE[method].solve, lambda: None, cold)
     own = weights if entry(method).takes_weights else None
     solver = Solver(method, system, device=device, fallback=(), weights=own, engine=engine)
     if solver.effective_method != method:
@@ -160,15 +175,13 @@ def solver_of(
     def solve(
         system: PoissonSystem, b: torch.Tensor, rtol: float, max_iterations: int, x0: torch.Tensor | None
     ) -> Solution:
-        if cold:
-            solver.forget()
         return solver.solve(system, b, rtol=rtol, max_iterations=max_iterations, x0=x0)
 
-    return solve
+    return Measured(solve, solver.forget, cold)
 
 
 def _run(
-    solve: Solve, case: Case, x0: torch.Tensor | None, rtol: float, cap: int, device: torch.device
+    solve: Measured, case: Case, x0: torch.Tensor | None, rtol: float, cap: int, device: torch.device
 ) -> tuple[Run, torch.Tensor | None]:
     start = now(device)
     try:

@@ -149,7 +149,8 @@ def test_a_projection_that_forgets_a_region_is_found(monkeypatch):
 
     def forget(self, link_x, link_y, solid):
         build(self, link_x, link_y, solid)
-        self.projector.__class__ = type("Idle", (type(self.projector),), {"__call__": lambda _, v: v})
+        idle = {"__call__": lambda _, v: v, "by_region": lambda _: (np.full(solid.numel(), -1, np.int32), np.zeros(0))}
+        self.projector.__class__ = type("Idle", (type(self.projector),), idle)
 
     monkeypatch.setattr(Topology, "__init__", forget)
     assert trust.campaign(20, seed=0, methods=("jacobi",)).violations

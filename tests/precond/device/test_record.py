@@ -160,3 +160,33 @@ def test_a_device_that_refuses_kernels_is_not_taken(monkeypatch):
         argument_checks.device("cuda")
     assert "and more" not in str(caught.value)
     argument_checks._why_no_kernels.cache_clear()
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_nothing_is_recorded_while_the_benchmark_times(recordings, monkeypatch, warm):
+    """Every graph is made in the warm-up: a recording inside of a timed solve counted as the method's own time."""
+    from precond.bench import runner
+
+    made, timed = recordings[0], []
+    real = runner._run
+
+    def run(solve, case, x0, rtol, cap, device):
+        before = len(made)
+        found = real(solve, case, x0, rtol, cap, torch.device("cpu"))
+        timed.append(len(made) - before)
+        return found
+
+    monkeypatch.setattr(runner, "_run", run)
+    monkeypatch.setattr(runner, "now", lambda device: 0.0)
+    group = runner.generated("blobs", 1024, 6, 0, (5, 100), torch.device("cpu"))
+    group = runner.Group(group.kind, group.cells, [group.cases[0]] * 6 if warm else group.cases, warm)
+    methods = ["jacobi", "multigrid", "htp"]
+    made_solver = runner.solver_of
+
+    def on_the_stand_in(method, system, device, weights, cold, engine):
+        return made_solver(method, system, torch.device("cpu"), weights, cold, "torch")
+
+    monkeypatch.setattr(runner, "solver_of", on_the_stand_in)
+    runner.run_methods(methods, group, 1e-6, torch.device("cuda"), 1000)
+    assert sum(timed) == len(made) >= 7
+    assert not any(timed[-6 * len(methods) :])
