@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..device import cuda_graph
+from ..device.precision import whole_float32
 from ..device.timer import now
 from ..io import network_file, network_memory
 from ..system import PoissonSystem
@@ -105,7 +106,7 @@ class Htp(Hierarchy):
         self.age += 1
 
     def _propose(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
-        with torch.no_grad():
+        with torch.no_grad(), whole_float32():
             traces, corrections = self.network(
                 blocks.tiled(system, constants.layout, self.pockets), constants.layout, self.places
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..device.precision import whole_float32
 from ..device.timer import now
 from ..io import network_file
 from ..io import weights as files
@@ -47,7 +48,8 @@ class HtpPaper(Preconditioner):
         assert self.network is not None
         frames = of_systems(self.partition, [system])
         start = now(system.device)
-        factors = self.network(frames)
+        with whole_float32():
+            factors = self.network(frames)
         self.inference_ms = 1000 * (now(system.device) - start)
         self.product.load(factors)
 

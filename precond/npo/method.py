@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from ..device.precision import whole_float32
 from ..device.timer import now
 from ..io import network_file
 from ..message_passing.coefficient_planes import planes
@@ -51,7 +52,8 @@ class Npo(Preconditioner):
         self.network.to(system.device)
         exact = planes([system], torch.float64)
         start = now(system.device)
-        fresh = self.network.prepare(exact.to(torch.float32))
+        with whole_float32():
+            fresh = self.network.prepare(exact.to(torch.float32))
         self.inference_ms = 1000 * (now(system.device) - start)
         if self.operator is None or self.root.shape != system.shape:
             self.operator, self.root = fresh, exact.root[0, 0].clone()
@@ -65,6 +67,7 @@ class Npo(Preconditioner):
         assert self.operator is not None
         x = r * self.root
         size = x.norm().clamp(min=1e-300)
-        z = self.network(self.operator, (x / size).to(torch.float32)[None, None])[0, 0]
+        with whole_float32():
+            z = self.network(self.operator, (x / size).to(torch.float32)[None, None])[0, 0]
         torch.mul(z, self.root, out=out)
         out.mul_(size)

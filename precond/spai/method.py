@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..device import cuda_graph
+from ..device.precision import whole_float32
 from ..device.timer import now
 from ..io import network_file, network_memory
 from ..message_passing.coefficient_planes import planes
@@ -82,7 +83,8 @@ class Spai(Preconditioner):
         self.algebra(lambda: self._build(system), system.device, system)
 
     def _predict(self, system: PoissonSystem) -> None:
-        factor = self.network(planes([system], torch.float64).to(torch.float32))
+        with whole_float32():
+            factor = self.network(planes([system], torch.float64).to(torch.float32))
         if self.factor is not None and cuda_graph.possible(system.device):
             torch._foreach_copy_(list(vars(self.factor).values()), list(vars(factor).values()))
         else:

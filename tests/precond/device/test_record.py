@@ -190,3 +190,27 @@ def test_nothing_is_recorded_while_the_benchmark_times(recordings, monkeypatch, 
     runner.run_methods(methods, group, 1e-6, torch.device("cuda"), 1000)
     assert sum(timed) == len(made) >= 7
     assert not any(timed[-6 * len(methods) :])
+
+
+@pytest.mark.parametrize("name", ["spai", "npo", "htp"])
+def test_networks_compute_in_whole_float32(name, monkeypatch):
+    """TF32, the default of CUDA's convolutions, keeps 11 bits."""
+    if precond.why_unavailable(name):
+        pytest.skip(precond.why_unavailable(name))
+    system, b = problems.frame("blobs", 1024, 0, contrast=100)
+    solver, seen = Solver(name, system, device="cpu", fallback=(), engine="torch"), []
+    network = solver._method(name).wrapped.network
+    for method in ("forward", "prepare"):
+        if hasattr(network, method):
+            inner = getattr(network, method)
+
+            def watched(*arguments, inner=inner):
+                seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+                return inner(*arguments)
+
+            monkeypatch.setattr(network, method, watched)
+    before = torch.backends.cudnn.allow_tf32
+    solver.solve(system, b, max_iterations=3)
+    assert seen
+    assert set(seen) == {(False, False)}
+    assert torch.backends.cudnn.allow_tf32 is before
