@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -50,12 +52,17 @@ def must_compile(device: torch.device) -> bool:
     return bool(cache_folder()) and not is_complete()
 
 
-def compile_apart() -> None:
+def compile_apart(should_stop: Callable[[], bool] = lambda: False) -> None:
     """Compile every kernel in a process of its own, so that other threads of this one go on meanwhile.
 
-    If that fails, kernels are compiled when they are first called.
+    If that fails, kernels are compiled when they are first called.  should_stop: asked now and then; True ends it.
     """
-    subprocess.run([sys.executable, "-m", f"{__package__}.compile_kernels"], stdout=subprocess.DEVNULL, check=False)
+    command = [sys.executable, "-m", f"{__package__}.compile_kernels"]
+    compiler = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while compiler.poll() is None:
+        if should_stop():
+            compiler.terminate()
+        time.sleep(0.05)
 
 
 def loop(engine: str, ny: int, nx: int, device: torch.device) -> Loop:

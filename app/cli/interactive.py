@@ -38,21 +38,22 @@ class WindowJob:
         options = self.options
         view.automatic_grid = AutomaticGrid() if self.undecided else None
         solve = SwitchableSolver(Choice(options.preconds[0], options.tol), options.device, options.weights)
-        solve.advisor.active = True
+        solve.advising = True
         return solve
 
     def open(self, solve: SwitchableSolver, view: ViewModel, kept: Kept | None) -> Session:
         """The session as the options say, or continued from what was kept of it."""
-        kernels.prepare(self.options.device, view.show_start)
+        kernels.prepare(self.options.device, view.show_start, solve.cancelled.is_set)
         options = self.options
         if kept is not None:
+            view.automatic_grid = None
             if options.log is not None:
                 view.notify(f"The log {str(options.log)!r} ends where the simulation's process ended")
             options = replace(options, log=None, replay=None, state=kept.state, scene=kept.state.scene)
             options = replace(options, grid=kept.state.grid.shape)
-        session = open_session(options, solve, RunStats(options.preconds[0]))
+        session = open_session(options, solve, RunStats(options.preconds[0]) if kept is None else kept.total)
         if kept is not None:
-            session.settings = kept.settings
+            session.settings, session.journal.frames = kept.settings, kept.frames
         return session
 
     def finish(self, session: Session) -> None:

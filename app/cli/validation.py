@@ -30,10 +30,10 @@ def check_weights(weights: str | None, precond: str, preconds: Sequence[str]) ->
 
     if weights and not weights.startswith("random:") and not Path(weights).is_file():
         raise Refusal(f"--weights {weights!r} is not a file: give a file of weights or random:SEED")
-    if weights and not any(entry(name).takes_weights for name in preconds):
+    if weights and not any(name == AUTO or entry(name).takes_weights for name in preconds):
         raise Refusal(f"--weights {weights!r} has no effect with --precond {precond!r}: leave it out")
     for name in preconds if weights else ():
-        if entry(name).takes_weights:
+        if name != AUTO and entry(name).takes_weights:
             try:
                 entry(name).factory(weights=weights)
             except (ValueError, OSError) as error:

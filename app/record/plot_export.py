@@ -39,7 +39,7 @@ def frames_csv(snapshot: Snapshot) -> str:
 
 def residual_csv(snapshot: Snapshot) -> str:
     """Relative residual of the last solve by iteration; with a comparison a column for each method."""
-    columns = {snapshot.choice.precond: snapshot.residuals}
+    columns = {snapshot.method: snapshot.residuals}
     if snapshot.comparison is not None:
         columns = {result.precond: result.history for result in snapshot.comparison.results}
     rows = [["iteration", *columns]]
@@ -62,15 +62,13 @@ def draw(path: Path, snapshot: Snapshot) -> None:
     figure = Figure(figsize=(9, 6.5), layout="constrained")
     axes = figure.subplot_mosaic([["ms", "ms"], ["residual", "iterations"]])
     rows, columns = snapshot.grid.shape
-    figure.suptitle(f"{snapshot.scene.title}, {rows} x {columns} cells, {method_style.title(snapshot.choice.precond)}")
+    figure.suptitle(f"{snapshot.scene.title}, {rows} x {columns} cells, {method_style.title(snapshot.method)}")
     ms = np.array([sample.ms for sample in snapshot.samples], dtype=float).reshape(-1, len(STAGES))
     x = np.arange(len(ms)) + snapshot.frames - len(ms) + 1
     axes["ms"].stackplot(x, ms.T, labels=STAGES)
     axes["ms"].legend(loc="upper left", ncols=3, fontsize=8)
     axes["ms"].set(xlabel="frame", ylabel="ms per frame")
-    axes["residual"].semilogy(
-        *curve_points(snapshot.residuals), marker=".", color=method_style.color(snapshot.choice.precond)
-    )
+    axes["residual"].semilogy(*curve_points(snapshot.residuals), marker=".", color=method_style.color(snapshot.method))
     axes["residual"].axhline(snapshot.choice.tol, color="0.5", linewidth=0.8)
     axes["residual"].set(xlabel="iteration", ylabel="residual of the last solve")
     axes["iterations"].plot(x, [sample.iterations for sample in snapshot.samples])

@@ -75,7 +75,7 @@ def start_line(
         "device": device,
         "threads": threads,
         "weights": solve.weights,
-        **asdict(solve.choice),
+        **asdict(solve.resolved),
         "settings": {key: value for key, value in asdict(settings).items() if key != "strokes"},
         "state": None if saved is None else file_entry(Path(saved.file)),
     }

@@ -51,7 +51,7 @@ class Session:
         """total: counts every frame of the session, where given."""
         self.solve = solve
         self._factory = SimulationFactory(solve, device, seed, threads)
-        self.journal = Journal(log, replay, solve.choice)
+        self.journal = Journal(log, replay, solve.resolved)
         self.total = total
         self._serial = 0
         self._open(scene, grid, saved)
@@ -112,7 +112,7 @@ class Session:
             self.journal.write("discard", {})
             raise
         if self.total is not None:
-            seconds = time.perf_counter() - start - self.solve.shadows.seconds
+            seconds = time.perf_counter() - start - self.solve.shadows.seconds - self.solve.advisor.seconds
             self.total.add(frame, seconds, compiling=self.frames == 0)
             self.total.notice = self.solve.notice or self.total.notice
         self.solve.shadows.end_frame()
@@ -155,6 +155,7 @@ class Session:
             steps_per_second=steps_per_second,
             frames_per_second=frames_per_second,
             fallback=fallback_sentence(solutions),
+            method=solve.method,
             effective_method=solve.effective_method,
             tile=None if self.tile is None else solve.with_functions(self.tile),
             at_start=self.editing.at_start,
@@ -293,8 +294,7 @@ class Session:
     def save(self, path: Path) -> None:
         """Writes the state to a file. Raises OSError."""
         self._settle(finish=True)
-        choice = replace(self.solve.choice, precond=self.solve.method)
-        state_file.save(path, {**self.simulation.state(), **self.solve.memory()}, choice)
+        state_file.save(path, {**self.simulation.state(), **self.solve.memory()}, self.solve.resolved)
 
     def close_log(self) -> None:
         """Ends the log, after the last frame."""

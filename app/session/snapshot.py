@@ -60,6 +60,7 @@ class Snapshot:
     steps_per_second: float  # pressure solves per second of wall clock
     frames_per_second: float  # output frames per second of wall clock
     fallback: str = ""  # one sentence when the last frame needed another preconditioner
+    method: str = ""  # the chosen one, or what "auto" has come to
     effective_method: str = ""  # the method that stands in for the chosen one, else the chosen one
     tile: tile_inspection.Tile | None = None  # that the user has picked
     at_start: bool = False  # what is drawn now becomes part of the scene

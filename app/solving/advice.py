@@ -50,6 +50,7 @@ class Advisor:
 
     def __init__(self, device: str, weights: str | None) -> None:
         self.active = False
+        self.seconds = 0.0  # that measuring took in the present output frame
         self.best = FIRST  # for "auto"
         self._device, self._weights = device, weights
         self._start_over()
@@ -82,7 +83,9 @@ class Advisor:
         others = [name for name in CANDIDATES if name != used.precond and precond.why_unavailable(name) is None]
         name = others[self._turn % len(others)]
         self._turn += 1
+        start = time.perf_counter()
         spent = self._measure(name, system, b, x0, used, should_stop)
+        self.seconds += time.perf_counter() - start
         self._due = time.perf_counter() + max(EVERY, spent / SHARE)
         self._choose(used.precond)
 

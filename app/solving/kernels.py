@@ -10,8 +10,8 @@ from precond.support import argument_checks
 NOTICE = "Compiling the solvers, once per installation: half a minute or so ..."
 
 
-def prepare(device: str, notify: Callable[[str], None]) -> None:
+def prepare(device: str, notify: Callable[[str], None], should_stop: Callable[[], bool] = lambda: False) -> None:
     """Calls notify and compiles, or returns at once. Other threads go on meanwhile."""
     if engine.must_compile(argument_checks.device(device)):
         notify(NOTICE)
-        engine.compile_apart()
+        engine.compile_apart(should_stop)

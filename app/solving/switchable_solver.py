@@ -45,6 +45,7 @@ class SwitchableSolver:
         self.plan: dict[int, Choice] = {}  # the number of a solve to what it and all after it use, for a replay
         self.shadows = Shadows(device, weights)
         self.advisor = Advisor(device, weights)
+        self.advising = False  # whether advice is wanted where the method is not chosen by it
         self._device = device
         self._solvers: dict[str, precond.Solver] = {}
         self._system: precond.PoissonSystem | None = None
@@ -60,7 +61,7 @@ class SwitchableSolver:
         if len(self.used) in self.plan:
             self.choice = self.plan.pop(len(self.used))
         choice = self.choice
-        self.advisor.active |= choice.precond == AUTO
+        self.advisor.active = self.advising or choice.precond == AUTO
         used = replace(choice, precond=self.advisor.best) if choice.precond == AUTO else choice
         try:
             solver = self._solver(used.precond, system)
@@ -85,6 +86,11 @@ class SwitchableSolver:
         """The name of the method in use: the chosen one, or what "auto" has come to."""
         return self._last if self.choice.precond == AUTO else self.choice.precond
 
+    @property
+    def resolved(self) -> Choice:
+        """The choice with the name of the method in use."""
+        return replace(self.choice, precond=self.method)
+
     def like(self, precond: str) -> SwitchableSolver:
         """Another with the same tolerance, device and weights, and solvers of its own."""
         return SwitchableSolver(Choice(precond, self.choice.tol), self._device, self.weights, self.cancelled)
@@ -93,6 +99,7 @@ class SwitchableSolver:
         """Starts another output frame."""
         self.used = []
         self.shadows.begin_frame()
+        self.advisor.seconds = 0.0
 
     def renew(self) -> None:
         """Runs networks anew in the next solve: what follows must not depend on a frame that broke off."""

@@ -39,7 +39,7 @@ class Overlay:
 
     def _numbers(self, snapshot: Snapshot, picture: Rect, rate: tuple[str, str]) -> None:
         fonts, ink = self._state.fonts, imgui.get_window_draw_list()
-        recent = [sample for sample in snapshot.samples[-SMOOTHING:] if sample.precond == snapshot.choice.precond]
+        recent = [sample for sample in snapshot.samples[-SMOOTHING:] if sample.precond == snapshot.method]
         solver_ms = sum(sample.ms[k] for sample in recent for k in SOLVER) / max(len(recent), 1)
         iterations = sum(sample.iterations for sample in recent) / max(len(recent), 1)
         rows = (
@@ -54,7 +54,7 @@ class Overlay:
         width, line, size = 196.0 * unit, 19.0 * unit, theme.TEXT * unit
         end = y + 46 * unit + line * len(rows)
         ink.add_rect_filled((x, y), (x + width, end), theme.packed(theme.PLATE), 6 * unit)
-        name, effective = snapshot.choice.precond, snapshot.effective_method
+        name, effective = snapshot.method, snapshot.effective_method
         ink.add_text(fonts.bold, theme.LARGE * unit, (x + 12 * unit, y + 8 * unit), theme.packed(theme.ACCENT), name)
         if effective != name:
             beside = x + 22 * unit + imgui.calc_text_size(name).x * theme.LARGE * unit / imgui.get_font_size()

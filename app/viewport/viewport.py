@@ -65,7 +65,7 @@ class Viewport:
         self._overlay.draw(snapshot, picture, rate)
         if comparison is not None:
             below = Rect(origin.x, origin.y + room.y - strip + MARGIN, room.x, strip - MARGIN)
-            self._comparison.strip(comparison, below, snapshot.choice.precond)
+            self._comparison.strip(comparison, below, snapshot.method)
         self._overlay.messages(snapshot, picture)
 
     def _race(self, snapshot: Snapshot, comparison: ComparisonSnapshot, area: Rect) -> None:

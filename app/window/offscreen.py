@@ -6,7 +6,6 @@ Drawing and encoding are done in a process of their own, beside the simulation, 
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.window import toolkit
 from app.worker.messages import Channel
-from app.worker.processes import end, ended_by, launch
+from app.worker.processes import end, ended_by, launch, left_to_the_window
 from app.worker.remote import Selection
 from app.worker.view_model import ViewModel
 from precond.support.command_line import Refusal
@@ -83,14 +82,14 @@ class Pictures:
 
 def draw(ends: tuple[Any, ...], choice: Any, weights: str | None, path: Path) -> None:
     """The process: draws every snapshot that comes and encodes it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever simulates decides when it ends
+    left_to_the_window()  # whoever simulates decides when it ends
     channel = Channel(ends, None)
     try:
         said, error, refusal = (*drawn(channel, Selection(choice, weights), path), None)
     except Refusal as refused:
         said, error, refusal = "", "", (str(refused), refused.code)
-    except (EOFError, OSError):  # nobody sends any more
-        return
+    except Exception as trouble:  # whatever it is, the process that simulates says it
+        said, error, refusal = "", f"the pictures ended early: {trouble or type(trouble).__name__}", None
     with contextlib.suppress(OSError):
         channel.send(said, error, refusal)
 
@@ -109,7 +108,7 @@ def drawn(channel: Channel, selection: Selection, path: Path) -> tuple[str, str]
         if next(waits, None) is not None:
             return
         window.recorder = recorder
-        kind, *rest = ("close",) if recorder.error else channel.receive()
+        kind, *rest = ("close",) if recorder.error else received(channel)
         if kind == "close":
             window.recorder = None
             window.quit()
@@ -123,3 +122,11 @@ def drawn(channel: Channel, selection: Selection, path: Path) -> tuple[str, str]
     finally:
         said = recorder.close()
     return said, recorder.error
+
+
+def received(channel: Channel) -> tuple[Any, ...]:
+    """The next message; "close" where nobody sends any more."""
+    try:
+        return channel.receive()
+    except (EOFError, OSError):
+        return ("close",)

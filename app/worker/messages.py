@@ -136,6 +136,8 @@ class Channel:
             self._memory[place : place + len(data)] = data
             self._table[1 + which] = len(data)
             self._table[0] = which
+        else:
+            self._table[0] = -1  # what was kept before is of another grid
 
     def kept(self) -> Any:
         """What the other process has kept last, or None."""

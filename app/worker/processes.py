@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import multiprocessing
 import signal
 import sys
 from collections.abc import Callable
+from multiprocessing import sharedctypes
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -20,12 +23,20 @@ def launch(target: Callable[..., None], name: str, view: object, *arguments: Any
     if start_method() == "forkserver":
         context.set_forkserver_preload(PRELOADED)
     here, there = context.Pipe()
-    memory = context.RawArray("b", (SLOTS + 2) * SLOT_BYTES)
+    allocate: Any = getattr(sharedctypes, "_new_value", None) or context.RawValue  # the latter writes to all of it
+    memory = allocate(ctypes.c_byte * ((SLOTS + 2) * SLOT_BYTES))
     table = context.RawArray("q", [-1, 0, 0])
     process = context.Process(target=target, args=((there, memory, table), *arguments), name=name, daemon=True)
     process.start()
     there.close()
+    atexit.register(end, process, 0.0)  # before multiprocessing, which would wait for one that ignores its signal
     return process, Channel((here, memory, table), view)
+
+
+def left_to_the_window() -> None:
+    """Signals to the whole group, as of Ctrl-C and `timeout`, are for the process that opened this one to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def start_method() -> str:
@@ -33,9 +44,9 @@ def start_method() -> str:
     return "forkserver" if sys.platform.startswith("linux") else "spawn"
 
 
-def end(process: BaseProcess) -> None:
+def end(process: BaseProcess, patience: float = 2.0) -> None:
     """Waits for a process that is about to end, and kills it if it does not."""
-    process.join(2.0)
+    process.join(patience)
     if process.is_alive():
         process.kill()
         process.join(5.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from precond.registry import entry
 
 DEATHS = 3  # within DEATHS_WITHIN: then there is no use in starting it once more
 DEATHS_WITHIN = 30.0  # [s]
+Outbox = queue.SimpleQueue[Any]
 
 
 class Selection:
@@ -42,15 +44,16 @@ class RemoteViewModel(ViewModel):
         super().__init__(selection, paused)
         self.link: SimulationProcess | None = None
         self._numbering = threading.RLock()  # what is shown changes together with the number of its command
-        self._sent = 0
+        self._sent, self._adopted = 0, 0  # the number of the last command, the order of the last record taken over
         self._serial = 0
 
     def adopt(self, shown: Shown) -> None:
         """Takes over the simulation's state, but for what the window has changed since."""
         with self._numbering:
             self.start, self.fatal_error = shown.start, shown.fatal_error
-            if shown.seen < self._sent:
+            if shown.seen < self._sent or shown.order <= self._adopted:
                 return
+            self._adopted = shown.order
             self._solve.choice = shown.choice
             self.paused, self.single_steps = shown.paused, shown.single_steps
             self.comparing, self.rows, self.speed = shown.comparing, shown.rows, shown.speed
@@ -64,6 +67,17 @@ class RemoteViewModel(ViewModel):
     def shown(self) -> Shown:
         """What a new process has to begin with."""
         return Shown(self.choice, self.paused, 0, self.comparing, self.rows, self.speed, self.start, "", self._sent)
+
+    def say_again(self, known: Shown) -> None:
+        """Tells a new process, which began with `known`, what has been set while it was starting."""
+        with self._numbering:
+            self._adopted = 0
+            if self._sent != known.seen:
+                self._tell("choose", self.choice)
+                self._tell("compare", self.comparing.mode, self.comparing.methods)
+                self._tell("set_speed", self.speed)
+                self._tell("choose_rows", self.rows)
+                self._tell("set_paused", self.paused)
 
     def submit(self, action: Callable[..., Any], *arguments: Any) -> None:
         """See ViewModel; the action is a function of a module, which the other process has too."""
@@ -134,11 +148,13 @@ class SimulationProcess:
 
     def __init__(self, job: Job, view: RemoteViewModel) -> None:
         self._job, self._view = job, view
-        self._closing = threading.Event()
+        self._closing, self._finishing = threading.Event(), threading.Event()
         self._deaths: list[float] = []
         self._process: BaseProcess | None = None
         self._channel: Channel | None = None
-        self.failure = ""  # why results could not be written, one sentence
+        self._outbox: Outbox = queue.SimpleQueue()
+        self._follower = threading.Thread(target=self._follow, name="simulation's messages", daemon=True)
+        self.failure = ""  # why results were not written, one sentence
         view.link = self
 
     @property
@@ -148,30 +164,36 @@ class SimulationProcess:
 
     def start(self) -> None:
         """Starts the process; returns at once."""
-        self._follower = threading.Thread(target=self._follow, name="simulation's messages", daemon=True)
         self._launch(None)
         self._follower.start()
 
     def send(self, *message: Any) -> None:
-        """Sends a command; one for a process that has died is lost, as what it had not yet done."""
-        channel = self._channel
-        try:
-            if channel is not None:
-                channel.send(*message)
-        except OSError:
-            pass
+        """Sends a command, without ever waiting; one for a process that has died is lost."""
+        self._outbox.put(message)
 
     def close(self, timeout: float = 20.0) -> None:
-        """Ends the process after its present frame; one that does not end is killed."""
+        """Ends the process after its present frame, and waits for its results; one that does not end is killed."""
         self._closing.set()
         self.send(0, "close", ())
         self._follower.join(timeout)
+        while self._finishing.is_set() and self._follower.is_alive():  # large files take their time
+            self._follower.join(1.0)
+        if self._follower.is_alive():
+            self.failure = "the simulation did not end in time, and its results are not written"
         if self._process is not None:
             end(self._process)
+        self._outbox.put(None)
 
     def _launch(self, kept: Kept | None) -> None:
-        arguments = self._job, self._view.shown, kept
-        self._process, self._channel = launch(serve, "simulation", self._view, *arguments)
+        shown = self._view.shown
+        self._outbox.put(None)  # ends the sender of the process before
+        process, channel = launch(serve, "simulation", self._view, self._job, shown, kept)
+        outbox: Outbox = queue.SimpleQueue()
+        threading.Thread(target=send_all, args=(outbox, channel), name="commands", daemon=True).start()
+        self._process, self._channel, self._outbox = process, channel, outbox
+        self._view.say_again(shown)
+        if self._closing.is_set():
+            self.send(0, "close", ())
 
     def _follow(self) -> None:
         """Shows what the process sends, until it ends; the thread's body."""
@@ -183,16 +205,19 @@ class SimulationProcess:
                     return
                 continue
             if kind == "snapshot":
-                self._view.adopt(rest[1])
-                self._view.receive(rest[0])
+                self._view.receive(*rest)
             elif kind == "shown":
-                self._view.adopt(rest[0])
+                self._view.adopt(*rest)
                 self._view.on_snapshot()
             elif kind == "notice":
                 self._view.notices.add(*rest)
                 self._view.on_snapshot()
+            elif kind == "finishing":
+                self._finishing.set()
             elif kind == "ended":
                 self.failure = rest[0]
+                if not self._closing.is_set() and not self._view.fatal_error:
+                    self._give_up("The simulation has ended by itself")
                 return
 
     def _recover(self) -> bool:
@@ -201,17 +226,35 @@ class SimulationProcess:
         assert channel is not None
         assert process is not None
         process.join(2.0)
-        if self._closing.is_set():
-            return False
         how, now = ended_by(process.exitcode), time.monotonic()
+        if self._closing.is_set():
+            self.failure = f"the simulation's process ended {how} before its results were written"
+            return False
         self._deaths = [death for death in self._deaths if now - death < DEATHS_WITHIN] + [now]
         if len(self._deaths) >= DEATHS:
-            self._view.fatal_error = f"The simulation's process has ended {DEATHS} times, at last {how}"
-            self._view.notify(f"{self._view.fatal_error}: start the program again")
+            self._give_up(f"The simulation's process has ended {DEATHS} times, at last {how}")
             return False
         kept = channel.kept()
         channel.close()
         where = "its last frame" if kept else "its start"
         self._view.notify(f"The simulation's process ended {how}; it continues from {where}")
-        self._launch(kept)
+        try:
+            self._launch(kept)
+        except OSError as error:
+            self._give_up(f"The simulation's process cannot be started again: {error.strerror or error}")
+            return False
         return True
+
+    def _give_up(self, why: str) -> None:
+        self._view.fatal_error = why
+        self._view.notify(f"{why}: start the program again")
+        self._view.on_snapshot()
+
+
+def send_all(outbox: Outbox, channel: Channel) -> None:
+    """Sends what is put into the box, until None; a thread's body, so that the window never waits for a full pipe."""
+    while (message := outbox.get()) is not None:
+        try:
+            channel.send(*message)
+        except OSError:  # the process is gone
+            return

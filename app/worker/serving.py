@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import signal
 import threading
 import time
+from dataclasses import replace
 from typing import Any, Protocol
 
 from app.session.session import Session
@@ -13,9 +14,10 @@ from app.session.snapshot import Snapshot
 from app.session.state_file import SavedState
 from app.solving.switchable_solver import SwitchableSolver
 from app.worker.messages import Channel
+from app.worker.processes import left_to_the_window
 from app.worker.shown import Kept, Shown
 from app.worker.view_model import ViewModel
-from app.worker.worker import Worker
+from app.worker.worker import Worker, log_unexpected
 
 KEEP_EVERY = 0.05  # [s] between two states to continue from
 PATIENCE = 10.0  # [s] that a process waits for its own end once the window is gone
@@ -43,7 +45,8 @@ class ServedViewModel(ViewModel):
         self.comparing, self.rows, self.speed = shown.comparing, shown.rows, shown.speed
         self.start = shown.start
         self.session: Session | None = None
-        self.seen = shown.seen
+        self._seen, self._order = shown.seen, 0
+        self._telling = threading.RLock()  # commands and what is told of their outcome, one at a time
         self._told: Shown | None = None
         self._kept_at = 0.0
 
@@ -51,25 +54,33 @@ class ServedViewModel(ViewModel):
         """The solver whose choice it shows."""
         self._solve = solve
 
-    @property
-    def shown(self) -> Shown:
+    def _shown(self) -> Shown:
         """The present state."""
         return Shown(
             self.choice, self.paused, self.single_steps, self.comparing, self.rows, self.speed, self.start,
-            self.fatal_error, self.seen,
+            self.fatal_error, self._seen,
         )  # fmt: skip
 
     def carry_out(self, number: int, name: str, arguments: tuple[Any, ...]) -> None:
         """One of the window's commands: a method of the view model."""
-        getattr(self, name)(*arguments)
-        self.seen = number
-        self.tell()
+        with self._telling:
+            try:
+                getattr(self, name)(*arguments)
+            finally:
+                self._seen = number
+                self.tell()
 
     def tell(self) -> None:
         """Sends the present state where it has changed."""
-        if self.shown != self._told:
-            self._told = self.shown
-            self.channel.send("shown", self._told)
+        with self._telling:
+            if self._shown() != self._told:
+                self.channel.send("shown", self._next())
+
+    def _next(self) -> Shown:
+        """The present state, to be sent before any newer one is made."""
+        self._told = self._shown()
+        self._order += 1
+        return replace(self._told, order=self._order)
 
     def show_start(self, text: str) -> None:
         """See ViewModel."""
@@ -88,7 +99,8 @@ class ServedViewModel(ViewModel):
     def publish(self, snapshot: Snapshot) -> None:
         """See ViewModel. Also keeps what the simulation can be continued from."""
         super().publish(snapshot)
-        self.channel.send_arrays("snapshot", snapshot, self.shown)
+        self.channel.send_arrays("snapshot", snapshot)
+        self.tell()
         if self.session is not None and time.perf_counter() > self._kept_at + KEEP_EVERY:
             self._kept_at = time.perf_counter()
             self.channel.keep(kept(self.session))
@@ -109,12 +121,13 @@ def kept(session: Session) -> Kept:
     """The session's present state."""
     now = session.simulation
     arrays = {**now.state(), **session.solve.memory()}
-    return Kept(SavedState("the last frame", now.scene, now.grid, arrays), session.settings)
+    state = SavedState("the last frame", now.scene, now.grid, arrays)
+    return Kept(state, session.settings, session.total, session.frames)
 
 
 def serve(ends: tuple[Any, ...], job: Job, shown: Shown, before: Kept | None) -> None:
     """The process: simulates until the window says "close" or is gone. before: what to continue from."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the window hears Ctrl-C too, and decides
+    left_to_the_window()
     channel = Channel(ends, None)
     view = ServedViewModel(channel, shown)
     channel.set_view(view)
@@ -129,30 +142,38 @@ def serve(ends: tuple[Any, ...], job: Job, shown: Shown, before: Kept | None) ->
     worker = Worker(opened, solve, view)
     threading.Thread(target=listen, args=(channel, view, worker), name="commands", daemon=True).start()
     failure = ""
-    try:
-        worker.run()
-        if view.session is not None:
-            view.session.close_log()
-            job.finish(view.session)
-    except ValueError as error:
-        failure = str(error)
-    try:
+    with contextlib.suppress(OSError):  # the window is gone
+        try:
+            worker.run()
+        finally:
+            if view.session is not None:
+                view.session.close_log()
+        channel.send("finishing")
+        try:
+            if view.session is not None:
+                job.finish(view.session)
+        except Exception as error:  # whatever it is, the window says it, or nobody would
+            failure = " ".join(str(error).split()) or type(error).__name__
+            log_unexpected(error)
         view.tell()
         channel.send("ended", failure)
-    except OSError:  # nobody listens any more
-        pass
 
 
 def listen(channel: Channel, view: ServedViewModel, worker: Worker) -> None:
     """Carries out the window's commands; ends the process when the window is gone."""
-    try:
-        while True:
+    while True:
+        try:
             number, name, arguments = channel.receive()
             if name == "close":
                 worker.close()
             else:
                 view.carry_out(number, name, arguments)
-    except (EOFError, OSError):
-        worker.close()
-        time.sleep(PATIENCE)
-        os._exit(1)
+        except (EOFError, OSError):
+            break
+        except Exception as error:  # a command that cannot be carried out; the next one may be
+            log_unexpected(error)
+            with contextlib.suppress(OSError):
+                view.notify(error)
+    worker.close()
+    time.sleep(PATIENCE)
+    os._exit(1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from app.session.state_file import SavedState
 from app.solving.choice import Choice, ComparisonChoice
+from app.solving.run_stats import RunStats
 from sim.frame import Controls
 
 
@@ -14,6 +15,7 @@ class Shown:
     """The view model's state as one process sees it.
 
     seen: the number of the last command that the simulation has taken in; what the window has changed since is newer.
+    order: grows with every record of one process.
     """
 
     choice: Choice
@@ -25,6 +27,7 @@ class Shown:
     start: str = ""
     fatal_error: str = ""
     seen: int = 0
+    order: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,5 @@ class Kept:
 
     state: SavedState
     settings: Controls
+    total: RunStats | None
+    frames: int  # output frames made

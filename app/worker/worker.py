@@ -144,7 +144,11 @@ class Worker(threading.Thread):
             self._view.notify(f"Paused: {error}; press R to reset")
             log_unexpected(error)
             return
-        self._choose_grid(session, frame, seconds)
+        try:
+            self._choose_grid(session, frame, seconds)
+        except (ValueError, RuntimeError, MemoryError) as error:
+            self._view.automatic_grid = None
+            self._view.notify(f"The grid stays as it is: {error}")
         self._report(session, frame)
 
     def _advance_race(self, race: Race) -> None:
@@ -170,11 +174,11 @@ class Worker(threading.Thread):
             return
         rows, columns = with_rows(scene.grid, preset.rows)
         reached = f"{method} flows at {100 * automatic.ratio:.0f} % of real time at {ny} x {nx} cells"
-        view.rows = rows
         if settled:
             view.notify(f"{reached}; {rows} x {columns} would suit it. Choose it under Scene.")
             return
         session.set_grid((rows, columns))
+        view.rows = rows
         self._publish(session)
         view.notify(f"{reached}; now {rows} x {columns}. Change it under Scene.")
 

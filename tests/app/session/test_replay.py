@@ -522,3 +522,19 @@ def test_check_sums_tell_bits_apart(tmp_path):
         == input_log.check_sum(replace(frame, u=frame.u.copy()))
     )
     live.close_log()
+
+
+def test_a_run_whose_method_was_chosen_by_measurement_is_replayed_by_what_was_taken(tmp_path, capsys):
+    common = ["--headless", "--grid", "32x32"]
+    log, state = tmp_path / "auto.jsonl", tmp_path / "auto.npz"
+    assert main([*common, "--precond", "auto", "--frames", "6", "--log", str(log), "--save-state", str(state)]) == 0
+    assert "auto" not in log.read_text().replace("auto.", "")
+    capsys.readouterr()
+    assert main(["--headless", "--replay", str(log)]) == 0
+    assert "bit for bit" in capsys.readouterr().out
+    assert state_file.load(state).choice.precond != "auto"
+
+
+def test_weights_go_with_a_method_that_is_chosen_by_measurement(tmp_path, capsys):
+    assert main(["--headless", "--grid", "32x32", "--precond", "auto", "--weights", "random:1", "--frames", "2"]) == 0
+    assert main(["--headless", "--precond", "jacobi", "--weights", "random:1", "--frames", "2"]) == 2

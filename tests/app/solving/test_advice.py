@@ -58,7 +58,7 @@ def test_nothing_is_measured_unless_somebody_asks(problem, clock):
 def test_the_fastest_is_named_with_its_share(problem, clock):
     clock.takes.update(jacobi=4.0, multigrid=1.0, hierarchy=2.0, htp=3.0, dilu=9.0)
     solver = SwitchableSolver(Choice("jacobi", 1e-6))
-    solver.advisor.active = True
+    solver.advising = True
     follow(solver, problem, clock, 4)
     assert solver.advisor.advice() is None, "a first solve makes buffers, and one or two are no median"
     follow(solver, problem, clock, 40)
@@ -72,7 +72,7 @@ def test_the_fastest_is_named_with_its_share(problem, clock):
 def test_a_candidate_that_takes_far_too_long_is_given_up(problem, clock):
     clock.takes.update(multigrid=1.0, jacobi=50.0)
     solver = SwitchableSolver(Choice("multigrid", 1e-6))
-    solver.advisor.active = True
+    solver.advising = True
     follow(solver, problem, clock, 60)
     found = solver.advisor.advice()
     assert found.too_slow == ("jacobi",)
@@ -96,7 +96,7 @@ def test_auto_takes_the_fastest_and_changes_only_for_a_margin(problem, clock):
 
 def test_another_system_or_tolerance_is_measured_anew(problem, clock):
     solver = SwitchableSolver(Choice("jacobi", 1e-6))
-    solver.advisor.active = True
+    solver.advising = True
     follow(solver, problem, clock, 60)
     assert solver.advisor.advice() is not None
     solver.choice = Choice("jacobi", 1e-4)
@@ -107,7 +107,7 @@ def test_another_system_or_tolerance_is_measured_anew(problem, clock):
 def test_advice_does_not_change_what_the_fluid_follows(problem):
     system, b = problem
     plain, advised = (SwitchableSolver(Choice("htp", 1e-6)) for _ in range(2))
-    advised.advisor.active = True
+    advised.advising = True
     x = {solver: torch.zeros_like(b) for solver in (plain, advised)}
     for _ in range(12):
         advised.advisor._due = 0.0

@@ -66,6 +66,15 @@ def test_the_worker_changes_the_grid_once_and_says_so():
     (notice,) = view.notices.newest_first()
     assert "17 % of real time at 96 x 144" in notice.text
     assert "48 x 72" in notice.text
+    for seconds in [9.0, 9.0] + [0.012] * 90:  # it holds: the grid is settled
+        worker._choose_grid(live, frame, seconds)
+    assert view.automatic_grid.settled
+    view.choose(Choice("jacobi", 1e-6))
+    for seconds in [9.0, 9.0] + [0.0015] * 700:
+        worker._choose_grid(live, frame, seconds)
+    assert live.simulation.grid.shape == (48, 72), "a scene that runs is left alone"
+    assert view.rows == 48, "advice is not the user's choice"
+    assert "would suit it" in view.notices.newest_first()[0].text
 
 
 def test_reset_settings_are_those_of_a_first_run(tmp_path):
