@@ -18,9 +18,10 @@ from precond.system import PoissonSystem
 from sim import checkpoint
 from sim.frame import LIMITS, STAGES, Controls, Frame, Solution, Stats, Stroke
 from sim.grid import Grid
-from sim.kernels import advect, boundary, brush, curvature, diagnostics, plic, pressure, taichi_runtime, tension
+from sim.kernels import boundary, brush, curvature, diagnostics, plic, pressure, taichi_runtime, tension
 from sim.kernels.boundary import Body, Boundary, Drag
 from sim.kernels.diagnostics import Survey, differences
+from sim.kernels.transport import Transport
 from sim.kernels.viscosity import Viscosity
 from sim.scenes.reader import load
 from sim.scenes.scene import Scene, pairs
@@ -80,13 +81,11 @@ class Simulation:
         self.system = PoissonSystem.empty(ny, nx, open_top=self.scene.open_top, device=self.device)
         self.solid = self.system.solid
         self._wall = self.solid.view(torch.uint8)  # the same bytes, as Taichi reads them
-        self.F, self._F_a, self._F_b, self._mark, self._kappa = (zeros(count, ny, nx) for _ in range(5))
-        self._plan = plic.plan_for(self.F)
+        self.F, self._kappa = zeros(count, ny, nx), zeros(count, ny, nx)
+        self._transport = Transport(self.F)
+        self._plan = self._transport.plan
         self.p, self.b, self.rho, self._mu = (zeros(ny, nx) for _ in range(4))
-        self.u, self._u_a, self._u_b = (zeros(ny, nx + 1) for _ in range(3))
-        self.v, self._v_a, self._v_b = (zeros(ny + 1, nx) for _ in range(3))
-        self._flux_x, self._flux_y = zeros(count, ny, nx + 1), zeros(count, ny + 1, nx)
-        self._plane = zeros(count, 3, ny, nx)
+        self.u, self.v = zeros(ny, nx + 1), zeros(ny + 1, nx)
         self._rows, self._surface = zeros(ny, diagnostics.NUMBERS + count), zeros(ny, 2)
         self._jump, self._jump_mu = zeros(count + 1), zeros(count + 1)
         self._sigma = zeros(count + 1, count + 1)
@@ -245,41 +244,23 @@ class Simulation:
 
     def _advect(self, h: float) -> None:
         """Phases and momentum by the velocity at the start of the step; the first axis alternates (Strang 1968)."""
-        dt_dx = h / self.grid.dx
-        F, u, v = self.F, self.u, self.v
-        order = (0, 1) if self.steps % 2 == 0 else (1, 0)
-        spare = (self._F_a, self._u_a, self._v_a), (self._F_b, self._u_b, self._v_b)
-        for axis, (F_new, u_new, v_new) in zip(order, spare):
-            enter, flux, start = self._boundary.enter_x, self._flux_x, self.u
-            along, across = (u, u_new), (self.v, v, v_new)
-            if axis == 1:
-                enter, flux, start = self._boundary.enter_y, self._flux_y, self.v
-                along, across = (v, v_new), (self.u, u, u_new)
-            work = self._plane, self._wall, enter, self._mark
-            advect.sweep(axis, self._plan, self.F, F, F_new, *work, start, flux, *along, *across, self._jump, dt_dx)
-            if self._has_solid:
-                plic.extend_into_solid(self._plan, F_new, self._wall)
-            F, u, v = F_new, u_new, v_new
-        if self.scene.open_top or self.scene.openings or self._has_solid:
-            self._enter(self._volumes_passed(dt_dx))
-        self.F, self._F_b = self._F_b, self.F
-        self.u, self._u_b = self._u_b, self.u
-        self.v, self._v_b = self._v_b, self.v
+        dt_dx, first = h / self.grid.dx, self.steps % 2
+        may_pass = self.scene.open_top or self.scene.openings or self._has_solid
+        if may_pass:
+            passed = dt_dx * float((self.u * self._into_x).sum() + (self.v * self._into_y).sum())
+        fields, enter = (self.F, self.u, self.v, self._wall), self._boundary.enter
+        self._transport.step(first, *fields, enter, self._jump, dt_dx, self._has_solid)
+        if may_pass:
+            self._enter(self._volumes_passed(passed))
 
-    def _volumes_passed(self, dt_dx: float) -> list[float]:
+    def _volumes_passed(self, everything: float) -> list[float]:
         """Volume [m^2] of every nested fraction, then of everything, that this step's transport brought into the fluid.
 
-        Through the sides of the domain and through the faces of walls that move.
+        Through the sides of the domain and through the faces of walls that move; `everything` is in cells.
         """
-        total = torch.zeros(self.F.shape[0] + 1, dtype=torch.float64, device=self.device)
-        dry = torch.nn.functional.pad(self.solid.to(torch.float64), (1, 1, 1, 1), value=1.0)
-        for flux, w, step in (
-            (self._flux_x, self.u, dry[1:-1, :-1] - dry[1:-1, 1:]),
-            (self._flux_y, self.v, dry[:-1, 1:-1] - dry[1:, 1:-1]),
-        ):
-            total[:-1] += (flux * step).sum((1, 2))
-            total[-1] += (w * step).sum() * dt_dx
-        return (total * self.grid.dx**2).tolist()
+        t = self._transport
+        total = (t.flux_x * self._into_x).sum((1, 2)) + (t.flux_y * self._into_y).sum((1, 2))
+        return [volume * self.grid.dx**2 for volume in (*total.tolist(), everything)]
 
     def _enter(self, nested: list[float]) -> None:
         """Enter into the ledger the volumes of the nested fractions, then of all fluid, that came from outside."""
@@ -373,6 +354,9 @@ class Simulation:
         self._has_solid = bool(self.solid.any())
         self._open_faces = pressure.OpenFaces(self.solid, self.scene.open_top)
         self._boundary.update(self.solid.cpu().numpy(), body)
+        dry = torch.nn.functional.pad(self.solid.to(torch.float64), (1, 1, 1, 1), value=1.0)
+        self._into_x = dry[1:-1, :-1] - dry[1:-1, 1:]  # 1 on faces by which what flows along the axis enters the fluid,
+        self._into_y = dry[:-1, 1:-1] - dry[1:, 1:-1]  # -1 where it leaves it
         if self._has_solid:
             plic.extend_into_solid(self._plan, self.F, self._wall)
 

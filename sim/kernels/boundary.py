@@ -75,7 +75,7 @@ def exchanged(cells: np.ndarray, rows: int, columns: int) -> tuple[np.ndarray, P
 class Boundary:
     """wall_u (ny, nx + 1) and wall_v (ny + 1, nx) [m/s] for the faces of walls, and what enters from outside.
 
-    enter_x (K, 2, ny), enter_y (K, 2, nx): nested fractions beyond the left and right, the bottom and top side.
+    enter (K, 4, longer side): nested fractions beyond the left, right, bottom and top side.
     Everywhere else walls rest and the last phase waits outside. In a region without an open top the sum of all that is
     prescribed is kept 0, since an incompressible fluid cannot answer to anything else.
     """
@@ -86,15 +86,13 @@ class Boundary:
         self.scene, self.grid = scene, grid
         self.wall_u = torch.zeros((ny, nx + 1), dtype=torch.float64, device=device)
         self.wall_v = torch.zeros((ny + 1, nx), dtype=torch.float64, device=device)
-        self.enter_x = torch.zeros((count, 2, ny), dtype=torch.float64, device=device)
-        self.enter_y = torch.zeros((count, 2, nx), dtype=torch.float64, device=device)
+        self.enter = torch.zeros((count, 4, max(ny, nx)), dtype=torch.float64, device=device)
         self.notices: tuple[str, ...] = ()
         self.moving = False
         for opening in scene.openings:
             if opening.phase:
-                enter = self.enter_x if opening.side in ("left", "right") else self.enter_y
-                first = scene.phase_index(opening.phase)
-                enter[first:, int(opening.side in ("right", "top")), self._part(opening)] = 1.0
+                side = ("left", "right", "bottom", "top").index(opening.side)
+                self.enter[scene.phase_index(opening.phase) :, side, self._part(opening)] = 1.0
 
     def _part(self, opening: Opening) -> slice:
         """The cells along its side that an opening covers."""

@@ -15,7 +15,6 @@ from precond.support.threads import is_small
 Array1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
 Array2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
 Array3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
-Array4 = ti.types.ndarray(dtype=ti.f64, ndim=4)
 Mask2 = ti.types.ndarray(dtype=ti.u8, ndim=2)
 
 TINY = 1e-12  # fractions closer than this to 0 or 1 count as pure: their plane would be decided by round-off
@@ -115,33 +114,6 @@ def block_of(F: ti.template(), first: ti.i32, last: ti.i32, j: ti.i32, i: ti.i32
             for di in ti.static(range(3)):
                 block[dj, di] += F[k, clamp(j + dj - 1, F.shape[1]), clamp(i + di - 1, F.shape[2])]
     return block / (last - first + 1)
-
-
-@ti.func
-def reconstruct(plan: ti.template(), F: ti.template(), plane: ti.template()):
-    """plane[k, :, j, i] = (n_x, n_y, alpha) of every nested fraction F (K, ny, nx) that is mixed in a cell.
-
-    Pure ones are left alone. Where a cell holds more than two phases its planes are made parallel, with the normal of
-    the sum of the fractions, so that they stay nested: no flux can then take more of a phase than is there.
-    """
-    ny, nx = F.shape[1], F.shape[2]
-    ti.loop_config(serialize=plan.serial)
-    for j in range(ny):
-        for i in range(nx):
-            low, high = -1, -1  # the first and the last mixed fraction
-            for k in ti.static(range(plan.count)):
-                if TINY < F[k, j, i] < 1.0 - TINY:
-                    low = k if low < 0 else low
-                    high = k
-            if low >= 0:
-                if F[high, j, i] - F[low, j, i] <= TINY:
-                    high = low  # one plane for all of them
-                direction = normal(block_of(F, low, high, j, i))
-                for k in range(low, F.shape[0]):
-                    if TINY < F[k, j, i] < 1.0 - TINY:
-                        plane[k, 0, j, i] = direction[0]
-                        plane[k, 1, j, i] = direction[1]
-                        plane[k, 2, j, i] = offset(direction[0], direction[1], F[k, j, i])
 
 
 @ti.kernel

@@ -11,7 +11,7 @@ import torch
 
 
 def mixture(F: torch.Tensor, jump: torch.Tensor, out: torch.Tensor) -> None:
-    """out = jump[K] + sum of jump[k] F[k], (ny, nx): density or viscosity of the mixture; see kernels/advect.py."""
+    """out = jump[K] + sum of jump[k] F[k], (ny, nx): density or viscosity of the mixture; see kernels/momentum.py."""
     torch.addcmul(jump[-1], F[0], jump[0], out=out)
     for k in range(1, F.shape[0]):
         out.addcmul_(F[k], jump[k])

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from sim.grid import Grid
-from sim.kernels import advect, plic, taichi_runtime
+from sim.kernels import taichi_runtime
+from sim.kernels.transport import Transport
 from sim.simulation import COURANT, Solve
 from sim.validate.flow import sampled
 from sim.validate.results import Check, Result
@@ -28,10 +29,9 @@ def vortex(n: int, solve: Solve) -> Result:
         return (x - 0.3) ** 2 + (y - 0.263662) ** 2 < 0.2**2
 
     F = torch.from_numpy(sampled(disc, Grid(n, n)))[None].contiguous()
-    plan = plic.plan_for(F)
-    start, spare, c, plane, enter = F.clone(), zeros(1, n, n), zeros(1, n, n), zeros(1, 3, n, n), zeros(1, 2, n)
+    transport, start, enter = Transport(F), F.clone(), zeros(1, 4, n)
     solid = torch.zeros(n, n, dtype=torch.uint8)
-    u, v, flux = zeros(n, n + 1), zeros(n + 1, n), (zeros(1, n, n + 1), zeros(1, n + 1, n))
+    u, v = zeros(n, n + 1), zeros(n + 1, n)
     corner = np.arange(n + 1) / n
     psi = -1.5 * np.outer(np.sin(np.pi * corner), np.sin(np.pi * corner)) / np.pi
     shape_u, shape_v = torch.from_numpy(-np.diff(psi, axis=0) * n), torch.from_numpy(np.diff(psi, axis=1) * n)
@@ -47,11 +47,7 @@ def vortex(n: int, solve: Solve) -> Result:
             strength = math.sin(2 * math.pi * (when + 0.5 * h) / period)
         u.copy_(shape_u * strength)
         v.copy_(shape_v * strength)
-        begun = F
-        for axis in (0, 1) if k % 2 == 0 else (1, 0):
-            w = u if axis == 0 else v
-            advect.sweep_volume(axis, plan, begun, F, spare, plane, solid, enter, c, w, flux[axis], h * n)
-            F, spare = spare, F
+        transport.volume(k % 2, F, u, v, solid, enter, h * n)
         if when < 0.5 * period <= when + h:
             stretched = F[0].numpy().copy()
         when, k = when + h, k + 1

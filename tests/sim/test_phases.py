@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sim import Controls, Simulation, Stroke
-from sim.kernels import advect, plic, taichi_runtime
+from sim.kernels import taichi_runtime
+from sim.kernels.transport import Transport
 from sim.scenes.reader import SceneError, load, names, parse
 from tests.scenes import pressure_solver
 
@@ -79,17 +80,8 @@ def test_a_crowd_of_phases_never_turns_negative_by_transport_alone() -> None:
     def zeros(*shape: int) -> torch.Tensor:
         return torch.zeros(shape, dtype=torch.float64)
 
-    c, plane, spare, solid = (
-        zeros(count, n, n),
-        zeros(count, 3, n, n),
-        zeros(count, n, n),
-        torch.zeros(n, n, dtype=torch.uint8),
-    )
     before = F.sum((1, 2))
-    begun, plan = F, plic.plan_for(F)
-    for axis, w, flux in ((0, u, zeros(count, n, n + 1)), (1, v, zeros(count, n + 1, n))):
-        advect.sweep_volume(axis, plan, begun, F, spare, plane, solid, zeros(count, 2, n), c, w, flux, dt_dx)
-        F, spare = spare, F
+    Transport(F).volume(0, F, u, v, torch.zeros(n, n, dtype=torch.uint8), zeros(count, 4, n), dt_dx)
     assert float((F.sum((1, 2)) - before).abs().max()) < 1e-11  # clipping would show here
 
 

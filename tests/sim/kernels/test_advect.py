@@ -9,7 +9,8 @@ import torch
 
 from sim import Simulation
 from sim.grid import Grid
-from sim.kernels import advect, plic, taichi_runtime
+from sim.kernels import plic, taichi_runtime
+from sim.kernels.transport import Transport
 from sim.scenes.scene import Shape, coverage
 from tests.scenes import pool, pressure_solver
 
@@ -49,10 +50,9 @@ def reversed_vortex(n: int, period: float = 2.0) -> tuple[float, float, float, f
 
     f = torch.from_numpy(coverage(Shape("disc", center=(0.5, 0.75), radius=0.15), Grid(n, n)))
     f = f[None]
-    start, spare, c, plane = f.clone(), zeros(1, n, n), zeros(1, n, n), zeros(1, 3, n, n)
+    start, transport = f.clone(), Transport(f)
     solid = torch.zeros(n, n, dtype=torch.uint8)
-    u, v, flux = zeros(n, n + 1), zeros(n + 1, n), (zeros(1, n, n + 1), zeros(1, n + 1, n))
-    enter = zeros(1, 2, n)
+    u, v, enter = zeros(n, n + 1), zeros(n + 1, n), zeros(1, 4, n)
     corner = np.arange(n + 1) / n
     psi = np.outer(np.sin(np.pi * corner) ** 2, np.sin(np.pi * corner) ** 2) / np.pi
     shape_u, shape_v = torch.from_numpy(-np.diff(psi, axis=0) * n), torch.from_numpy(np.diff(psi, axis=1) * n)
@@ -62,11 +62,7 @@ def reversed_vortex(n: int, period: float = 2.0) -> tuple[float, float, float, f
         strength = math.cos(math.pi * (k + 0.5) * h / period)
         u.copy_(shape_u * strength)
         v.copy_(shape_v * strength)
-        begun, plan = f, plic.plan_for(f)
-        for axis in (0, 1) if k % 2 == 0 else (1, 0):
-            w = u if axis == 0 else v
-            advect.sweep_volume(axis, plan, begun, f, spare, plane, solid, enter, c, w, flux[axis], h * n)
-            f, spare = spare, f
+        transport.volume(k % 2, f, u, v, solid, enter, h * n)
     volume = float(start.sum())
     return float((f - start).abs().mean()), abs(float(f.sum()) - volume) / volume, float(f.min()), float(f.max())
 
