@@ -81,7 +81,7 @@ class Simulation:
         self.system = PoissonSystem.empty(ny, nx, open_top=self.scene.open_top, device=self.device)
         self.solid = self.system.solid
         self._wall = self.solid.view(torch.uint8)  # the same bytes, as Taichi reads them
-        self.F, self._kappa = zeros(count, ny, nx), zeros(count, ny, nx)
+        self.F, self._kappa, self._normals = zeros(count, ny, nx), zeros(count, ny, nx), zeros(count, 2, ny, nx)
         self._transport = Transport(self.F)
         self._plan = self._transport.plan
         self.p, self.b, self.rho, self._mu = (zeros(ny, nx) for _ in range(4))
@@ -145,7 +145,7 @@ class Simulation:
     def frame(self) -> Frame:
         """The present state as an immutable Frame, without a step."""
         with self._few_threads():
-            return self._publish(0.0, (), 0.0, dict.fromkeys(STAGES, 0.0), 0.0, "", None, self._measure())
+            return self._publish(0.0, (), 0.0, dict.fromkeys(STAGES, 0.0), 0.0, "", None, self._last_measured())
 
     def step(self, dt: float, controls: Controls | None = None) -> Frame:
         """Advance by dt [s] in as many sub-steps as the Courant number asks for, at most MAX_SUBSTEPS.
@@ -169,15 +169,17 @@ class Simulation:
 
     def _step(self, dt: float, controls: Controls) -> Frame:
         """`step` with checked arguments, all or nothing."""
-        rate = self._measure().rate
+        rate = self._last_measured().rate
         numbers = self.controls, self.time, self.steps, self.ledger
         for kept, field in zip(self._backup, self._fields()):
-            kept.copy_(field)
+            if field is not self.viscous or any(controls.viscosities):  # else it stays as it is
+                kept.copy_(field)
         try:
             return self._advance(dt, controls, rate)
         except BaseException:
             for kept, field in zip(self._backup, self._fields()):
-                field.copy_(kept)
+                if field is not self.viscous or any(controls.viscosities):
+                    field.copy_(kept)
             self._set_controls(numbers[0])
             self.time, self.steps, self.ledger = numbers[1:]
             self._walls_changed()
@@ -207,7 +209,8 @@ class Simulation:
                 drag = self._drag(drag, dt - left, h)
                 self._update_density()
                 if left - h < 1e-12 * dt:  # positions are as old as the mean of the velocities before and after forces
-                    kinetic = self._measure().kinetic
+                    solid = self.solid if self._has_solid else None
+                    kinetic = diagnostics.kinetic_energy(self.rho, self.u, self.v, solid, self.grid.dx)
                 self._add_forces(h)
                 self._assemble(h)
             solution = self.solve(self.system, self.b, self.p)
@@ -343,7 +346,7 @@ class Simulation:
         pressure.coefficients(self.rho, self._open_faces, beta_x, beta_y, h, dx)
         pressure.set_walls(self.u, self.v, self._open_faces, self._boundary.wall_u, self._boundary.wall_v)
         if any(self.controls.tensions):
-            curvature.from_fractions(self._plan.serial, self.F, self._wall, self._kappa, dx)
+            curvature.from_fractions(self._plan.serial, self.F, self._wall, self._normals, self._kappa, dx)
             tension.pull(self._plan.serial, self.F, self._kappa, self._sigma, beta_x, beta_y, self.u, self.v, dx)
         pressure.divergence(self.u, self.v, self.b, dx)
 
@@ -383,13 +386,27 @@ class Simulation:
             raise NotFiniteError(
                 f"the velocity is not finite (NaN or infinity) at t = {self.time:.4f} s, step {self.steps}"
             )
+        self._measured = self._signature(), now
         return now
 
-    def _surface_energy(self) -> float:
-        """Energy of all interfaces [J/m]."""
+    def _signature(self) -> tuple[float, ...]:
+        """Differs from before when torch has written into a field that is measured; Taichi's writes it does not see."""
+        fields = self.F, self.rho, self.solid, self.u, self.v
+        return (self.controls.gravity, *(field._version for field in fields))
+
+    def _last_measured(self) -> Survey:
+        """Between steps: the numbers at the end of the last one, unless somebody has changed the fields since."""
+        signature, now = self._measured
+        return now if signature == self._signature() else self._measure()
+
+    def _surface_energy(self, stepped: bool) -> float:
+        """Energy of all interfaces [J/m]; after a sub-step their normals are known."""
         if not any(self.controls.tensions):
             return 0.0
-        tension.survey(self._plan.serial, self.F, self._wall, self._sigma, self._surface, self.grid.dx)
+        serial, fields = self._plan.serial, (self.F, self._wall, self._normals)
+        if not stepped:
+            curvature.normals_of(serial, *fields)
+        tension.survey(serial, *fields, self._sigma, self._surface, self.grid.dx)
         return float(self._surface[:, 0].sum())
 
     @contextmanager
@@ -422,12 +439,11 @@ class Simulation:
             notices += (f"{self._too_stiff} viscous steps stopped early: the fluid is less viscous than it should be",)
         if slowed > 0:
             notices += (f"{MAX_SUBSTEPS} sub-steps did not fill the frame: the clock runs slow by {slowed:.3g} s",)
-        nested = torch.cat((self.F, torch.ones_like(self.F[:1])))
         return Frame(
             time=self.time,
             dt=dt,
             substeps=len(solutions),
-            fractions=frozen(torch.cat((nested[:1], nested.diff(dim=0)))),
+            fractions=fractions_of(self.F),
             density=frozen(self.rho),
             u=frozen(self.u),
             v=frozen(self.v),
@@ -442,7 +458,7 @@ class Simulation:
                 courant=courant,
                 volumes=tuple(now.volumes),
                 volume_drift=drift,
-                energy=kinetic + now.potential + self._surface_energy(),
+                energy=kinetic + now.potential + self._surface_energy(bool(solutions)),
                 limit=limit,
                 slowed=slowed,
                 notices=notices,
@@ -488,6 +504,17 @@ def failures(solutions: tuple[Solution, ...]) -> tuple[str, ...]:
         return ()
     last = failed[-1].status
     return (f"{len(failed)} of {len(solutions)} pressure solves ended {last.name}: {last.value}",)
+
+
+def fractions_of(F: torch.Tensor) -> np.ndarray:
+    """Fractions of the single phases (phases, ny, nx) from the nested ones, read-only."""
+    nested = F.cpu().numpy()
+    fractions = np.empty((len(nested) + 1, *nested.shape[1:]))
+    fractions[0] = nested[0]
+    np.subtract(nested[1:], nested[:-1], out=fractions[1:-1])
+    np.subtract(1.0, nested[-1], out=fractions[-1])
+    fractions.flags.writeable = False
+    return fractions
 
 
 def frozen(tensor: torch.Tensor) -> np.ndarray:

@@ -10,7 +10,8 @@ Largest error of kappa R on discs with random centres: R/dx = 2: 0.14, 4: 0.061,
 
 import taichi as ti
 
-from sim.kernels.plic import TINY, Array3, Mask2, block_of, clamp, normal, offset
+from sim.kernels.flat import BLOCK
+from sim.kernels.plic import TINY, Array3, Array4, Mask2, block_of, normal, offset
 
 ABSENT = 1e30  # curvature of a cell that holds no interface, or one whose curvature is unknown
 PURE = 1e-6  # fractions closer than this to 0 or 1 end a column; wisps left by the transport are not interfaces
@@ -41,9 +42,66 @@ def is_opposite(a: ti.f64, b: ti.f64) -> bool:
 
 
 @ti.func
-def normal_at(F: ti.template(), k: ti.i32, cell: ti.template()):
-    """(n_x, n_y) of fraction k, out of it, |n_x| + |n_y| = 1."""
-    return normal(block_of(F, k, k, cell[0], cell[1]))
+def normal_at(normals: ti.template(), k: ti.i32, cell: ti.template()):
+    """(n_x, n_y) of fraction k, out of it, |n_x| + |n_y| = 1, as `find_normals` left it."""
+    return ti.Vector([normals[k, 0, cell[0], cell[1]], normals[k, 1, cell[0], cell[1]]])
+
+
+@ti.func
+def differ(a: ti.f64, b: ti.f64) -> ti.i32:
+    """1 where `is_opposite` may hold, without a branch."""
+    return ti.select(ti.abs(a - b) > 0.5, 1, 0)
+
+
+@ti.func
+def may_hold_interface(F: ti.template(), k: ti.i32, j: ti.i32, first: ti.i32, end: ti.i32) -> bool:
+    """Whether fraction k may be mixed, or next to its opposite, in the cells first .. end - 1 of row j."""
+    some = 0
+    south, north = ti.max(j - 1, 0), ti.min(j + 1, F.shape[1] - 1)
+    for i in range(first, end):
+        c = F[k, j, i]
+        some += ti.select((c > PURE) & (c < 1.0 - PURE), 1, 0) + differ(c, F[k, south, i]) + differ(c, F[k, north, i])
+    for i in range(ti.max(first, 1), end):
+        some += differ(F[k, j, i], F[k, j, i - 1])
+    for i in range(first, ti.min(end, F.shape[2] - 1)):
+        some += differ(F[k, j, i], F[k, j, i + 1])
+    return some > 0
+
+
+@ti.func
+def is_interfacial(F: ti.template(), solid: ti.template(), k: ti.i32, j: ti.i32, i: ti.i32) -> bool:
+    """Whether a fluid cell is mixed, or pure beside a cell that is pure the other way."""
+    c = F[k, j, i]
+    answer = is_mixed(c)
+    if not answer:
+        answer = (
+            is_opposite(c, F[k, j, ti.max(i - 1, 0)])
+            or is_opposite(c, F[k, j, ti.min(i + 1, F.shape[2] - 1)])
+            or is_opposite(c, F[k, ti.max(j - 1, 0), i])
+            or is_opposite(c, F[k, ti.min(j + 1, F.shape[1] - 1), i])
+        )
+    return answer and solid[j, i] == 0
+
+
+@ti.func
+def find_normals(serial: ti.template(), F: ti.template(), solid: ti.template(), normals: ti.template()):
+    """Normals (K, 2, ny, nx) of all interfacial cells; what they are elsewhere is undefined."""
+    ti.loop_config(serialize=serial)
+    for j in range(F.shape[1]):
+        for k in range(F.shape[0]):
+            for block in range((F.shape[2] + BLOCK - 1) // BLOCK):
+                first, end = block * BLOCK, ti.min((block + 1) * BLOCK, F.shape[2])
+                if may_hold_interface(F, k, j, first, end):
+                    for i in range(first, end):
+                        if is_interfacial(F, solid, k, j, i):
+                            n = normal(block_of(F, k, k, j, i))
+                            normals[k, 0, j, i], normals[k, 1, j, i] = n[0], n[1]
+
+
+@ti.kernel
+def normals_of(serial: ti.template(), F: Array3, solid: Mask2, normals: Array4):
+    """See `find_normals`."""
+    find_normals(serial, F, solid, normals)
 
 
 @ti.func
@@ -127,7 +185,14 @@ def add_point(A: ti.template(), r: ti.template(), t: ti.f64, n: ti.f64, weight: 
 
 
 @ti.func
-def from_circle(F: ti.template(), solid: ti.template(), k: ti.i32, cell: ti.template(), n: ti.template()) -> ti.f64:
+def from_circle(
+    F: ti.template(),
+    solid: ti.template(),
+    normals: ti.template(),
+    k: ti.i32,
+    cell: ti.template(),
+    n: ti.template(),
+) -> ti.f64:
     """kappa dx of the least-squares circle or line n = a + b t + c (t^2 + n^2), in the frame of the normal n and the
     tangent t, through the segments around the cell: kappa = -2 c / sqrt(1 + b^2 - 4 a c).
 
@@ -143,7 +208,7 @@ def from_circle(F: ti.template(), solid: ti.template(), k: ti.i32, cell: ti.temp
             if not is_wall(solid, other):
                 c = F[k, other[0], other[1]]
                 if is_mixed(c):
-                    m = normal_at(F, k, other)
+                    m = normal_at(normals, k, other)
                     if m[0] * n_x + m[1] * n_y > 0.0:  # not the far side of a film
                         s = segment(m[0], m[1], offset(m[0], m[1], c))
                         x, y = di + s[0], dj + s[1]
@@ -167,41 +232,42 @@ def from_circle(F: ti.template(), solid: ti.template(), k: ti.i32, cell: ti.temp
     return value
 
 
+@ti.func
+def curvature_at(F: ti.template(), solid: ti.template(), normals: ti.template(), k: ti.i32, j: ti.i32, i: ti.i32):
+    """kappa dx of fraction k in an interfacial cell, or ABSENT."""
+    cell = ti.Vector([j, i])
+    n = normal_at(normals, k, cell)
+    value, axis = ABSENT, 0 if ti.abs(n[0]) > ti.abs(n[1]) else 1
+    for _ in range(2):
+        if value == ABSENT:
+            sign = 1 if n[axis] > 0.0 else -1
+            value = from_heights(F, solid, k, cell, sign * ti.Vector([axis, 1 - axis]))
+            axis = 1 - axis
+    if value == ABSENT:
+        value = from_circle(F, solid, normals, k, cell, n)
+    if value != ABSENT:
+        value = ti.min(ti.max(value, -1.0), 1.0)
+    return value
+
+
 @ti.kernel
-def from_fractions(serial: ti.template(), F: Array3, solid: Mask2, kappa: Array3, dx: ti.f64):
+def from_fractions(serial: ti.template(), F: Array3, solid: Mask2, normals: Array4, kappa: Array3, dx: ti.f64):
     """kappa (K, ny, nx) [1/m] of every fraction in its interfacial cells, ABSENT elsewhere; 1/R in a disc of F = 1.
 
     A cell is interfacial when it is mixed, or pure beside a cell that is pure the other way. |kappa| <= 1 / dx: nothing
     smaller than a disc of one cell's radius is resolved. ABSENT remains where fewer than three places of the interface
-    are near, as in a wisp. Popinet 2009, section 5.
+    are near, as in a wisp. Popinet 2009, section 5. Normals as from `normals_of` are left in normals (K, 2, ny, nx).
     """
+    find_normals(serial, F, solid, normals)
     ti.loop_config(serialize=serial)
     for j in range(F.shape[1]):
-        for i in range(F.shape[2]):
-            for k in range(F.shape[0]):
-                c = F[k, j, i]
-                interfacial = is_mixed(c)
-                if not interfacial:
-                    south, north = clamp(j - 1, F.shape[1]), clamp(j + 1, F.shape[1])
-                    west, east = clamp(i - 1, F.shape[2]), clamp(i + 1, F.shape[2])
-                    interfacial = (
-                        is_opposite(c, F[k, j, west])
-                        or is_opposite(c, F[k, j, east])
-                        or is_opposite(c, F[k, south, i])
-                        or is_opposite(c, F[k, north, i])
-                    )
-                value = ABSENT
-                if interfacial and solid[j, i] == 0:
-                    cell = ti.Vector([j, i])
-                    n = normal_at(F, k, cell)
-                    axis = 0 if ti.abs(n[0]) > ti.abs(n[1]) else 1
-                    for _ in range(2):
-                        if value == ABSENT:
-                            sign = 1 if n[axis] > 0.0 else -1
-                            value = from_heights(F, solid, k, cell, sign * ti.Vector([axis, 1 - axis]))
-                            axis = 1 - axis
-                    if value == ABSENT:
-                        value = from_circle(F, solid, k, cell, n)
-                    if value != ABSENT:
-                        value = ti.min(ti.max(value, -1.0), 1.0) / dx
-                kappa[k, j, i] = value
+        for k in range(F.shape[0]):
+            for block in range((F.shape[2] + BLOCK - 1) // BLOCK):
+                first, end = block * BLOCK, ti.min((block + 1) * BLOCK, F.shape[2])
+                for i in range(first, end):
+                    kappa[k, j, i] = ABSENT
+                if may_hold_interface(F, k, j, first, end):
+                    for i in range(first, end):
+                        if is_interfacial(F, solid, k, j, i):
+                            value = curvature_at(F, solid, normals, k, j, i)
+                            kappa[k, j, i] = value if value == ABSENT else value / dx

@@ -39,24 +39,34 @@ def tabulate(plan: ti.template(), F: Array3, rho: Array2, solid: Mask2, u: Array
     cell = dx * dx
     ti.loop_config(serialize=plan.serial)
     for j in range(ny):
-        courant, divergence_max, speed, fluid, kinetic, potential = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        for k in ti.static(range(plan.count)):
-            rows[j, NUMBERS + k] = 0.0
+        courant, divergence_max, fastest, fluid, kinetic, potential = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        nested = ti.Vector.zero(ti.f64, plan.count)
         for i in range(nx):
             if solid[j, i] == 0:
                 w, e, s, n = u[j, i], u[j, i + 1], v[j, i], v[j + 1, i]
                 sum_of_axes = ti.max(ti.abs(w), ti.abs(e)) + ti.max(ti.abs(s), ti.abs(n))
                 courant = ti.max(courant, sum_of_axes * crowding(plan, F, j, i))
-                divergence_max = ti.max(divergence_max, ti.abs(e - w + n - s) / dx)
+                divergence_max = ti.max(divergence_max, ti.abs(e - w + n - s))
                 square = 0.5 * (w * w + e * e + s * s + n * n)
-                speed = ti.max(speed, ti.sqrt(square))
+                fastest = ti.max(fastest, square)
                 fluid += 1.0
                 kinetic += 0.5 * rho[j, i] * square
                 potential += rho[j, i] * (j + 0.5) * dx
                 for k in ti.static(range(plan.count)):
-                    rows[j, NUMBERS + k] += cell * F[k, j, i]
-        rows[j, 0], rows[j, 1], rows[j, 2] = courant, divergence_max, speed
+                    nested[k] += cell * F[k, j, i]
+        rows[j, 0], rows[j, 1], rows[j, 2] = courant, divergence_max / dx, ti.sqrt(fastest)
+        for k in ti.static(range(plan.count)):
+            rows[j, NUMBERS + k] = nested[k]
         rows[j, 3], rows[j, 4], rows[j, 5] = fluid * cell, kinetic * cell, potential * cell
+
+
+def kinetic_energy(rho: torch.Tensor, u: torch.Tensor, v: torch.Tensor, solid: torch.Tensor | None, dx: float) -> float:
+    """Kinetic energy [J/m] of all cells that are not solid, None standing for no such cells; `survey` has the same."""
+    square, square_v = u * u, v * v
+    total = (square[:, :-1] + square[:, 1:]).add_(square_v[:-1]).add_(square_v[1:]).mul_(rho)
+    if solid is not None:
+        total.masked_fill_(solid, 0.0)
+    return 0.25 * dx * dx * float(total.sum(1).sum())  # in a fixed order for any number of threads
 
 
 def survey(

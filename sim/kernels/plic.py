@@ -15,6 +15,7 @@ from precond.support.threads import is_small
 Array1 = ti.types.ndarray(dtype=ti.f64, ndim=1)
 Array2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
 Array3 = ti.types.ndarray(dtype=ti.f64, ndim=3)
+Array4 = ti.types.ndarray(dtype=ti.f64, ndim=4)
 Mask2 = ti.types.ndarray(dtype=ti.u8, ndim=2)
 
 TINY = 1e-12  # fractions closer than this to 0 or 1 count as pure: their plane would be decided by round-off

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from sim.frame import Frame
-from sim.kernels import plic, tension
+from sim.kernels import curvature, plic, tension
 from sim.simulation import Solve
 from sim.validate.flow import at, fluid, run
 from sim.validate.results import Check, Curve, Result
@@ -42,14 +42,15 @@ def rise(bubble: Bubble, name: str, n: int, solve: Solve) -> tuple[Result, dict[
     )  # fmt: skip
     y = (np.arange(2 * n) + 0.5)[:, None] / n
     rows, plan = torch.zeros(2 * n, 2, dtype=torch.float64), plic.plan_for(simulation.F)
+    normals = torch.zeros(1, 2, 2 * n, n, dtype=torch.float64)
     series: dict[str, list[float]] = {"time": [], "centre": [], "velocity": [], "circularity": []}
 
     def watch(frame: Frame) -> None:
         f = frame.fractions[0]
         volume = f.sum()
-        tension.survey(
-            plan, simulation.F, simulation.solid.view(torch.uint8), simulation._sigma, rows, simulation.grid.dx
-        )
+        fields = simulation.F, simulation.solid.view(torch.uint8), normals
+        curvature.normals_of(plan.serial, *fields)
+        tension.survey(plan.serial, *fields, simulation._sigma, rows, simulation.grid.dx)
         perimeter = float(rows[:, 1].sum())
         series["time"].append(frame.time)
         series["centre"].append(float((f * y).sum() / volume))

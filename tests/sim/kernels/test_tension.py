@@ -56,9 +56,16 @@ def walls(F: torch.Tensor) -> torch.Tensor:
     return torch.zeros(F.shape[1:], dtype=torch.uint8)
 
 
+def normals_for(F: torch.Tensor) -> torch.Tensor:
+    """Space for them."""
+    count, ny, nx = F.shape
+    return torch.full((count, 2, ny, nx), math.nan, dtype=torch.float64)
+
+
 def curvature_of(F: torch.Tensor, dx: float = 1.0, solid: torch.Tensor | None = None) -> np.ndarray:
     kappa = torch.full_like(F, math.nan)
-    curvature.from_fractions(plic.plan_for(F).serial, F, walls(F) if solid is None else solid, kappa, dx)
+    fields = F, walls(F) if solid is None else solid, normals_for(F)
+    curvature.from_fractions(plic.plan_for(F).serial, *fields, kappa, dx)
     return kappa.numpy()
 
 
@@ -87,7 +94,9 @@ def pulled(
 
 def surface_energy(F: torch.Tensor, sigma: torch.Tensor, dx: float = 1.0, solid: torch.Tensor | None = None) -> list:
     rows = torch.zeros(F.shape[1], 2, dtype=torch.float64)
-    tension.survey(plic.plan_for(F).serial, F, walls(F) if solid is None else solid, sigma, rows, dx)
+    fields = F, walls(F) if solid is None else solid, normals_for(F)
+    curvature.normals_of(plic.plan_for(F).serial, *fields)
+    tension.survey(plic.plan_for(F).serial, *fields, sigma, rows, dx)
     return rows.sum(0).tolist()
 
 
