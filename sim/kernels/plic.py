@@ -73,10 +73,16 @@ def clamp(value: ti.i32, size: ti.i32) -> ti.i32:
 def misfit(n_x: ti.f64, n_y: ti.f64, block: ti.template()) -> ti.f64:
     """Sum of squares by which the fractions around a cell differ from those that its own plane would leave there."""
     alpha, total = offset(n_x, n_y, block[1, 1]), 0.0
+    minor = ti.min(ti.abs(n_x), ti.abs(n_y))
+    major = 1.0 - minor
+    curve, slope = 0.5 / (ti.max(minor, TINY) * major), 1.0 / major
     for j in ti.static(range(3)):
         for i in ti.static(range(3)):
-            if ti.static(i != 1 or j != 1):
-                total += (area(n_x, n_y, alpha - n_x * (i - 1) - n_y * (j - 1)) - block[j, i]) ** 2
+            if ti.static(i != 1 or j != 1):  # `area`, but without its branches and with two divisions for all eight
+                a = ti.min(ti.max(alpha - n_x * (i - 1) - n_y * (j - 1) + 0.5, 0.0), 1.0)
+                b = ti.min(a, 1.0 - a)
+                small = ti.select(b < minor, b * b * curve, (b - 0.5 * minor) * slope)
+                total += (ti.select(a <= 0.5, small, 1.0 - small) - block[j, i]) ** 2
     return total
 
 
