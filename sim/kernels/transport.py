@@ -8,9 +8,10 @@ from sim.kernels.flat import HALO, fill, place, planes, within
 from sim.kernels.momentum import balance, carried, mass_flux, mirror, mixture
 from sim.kernels.plic import Array1, Array3, Mask2, extend_into_solid, plan_for
 
-# Planes in groups of K: F, c, the fluxes G along x and along y; behind them single ones. START and NOW: of u and of v.
+# Planes in groups of K: F, c, the fluxes G along x and along y; behind them single ones, START and NOW of u and v,
+# RHO before and after a sweep.
 MARK, FLUX, GROUPS = 1, 2, 4
-START, NOW, RHO, RHO_NEW, RHO_MARKED, MASS, MOMENTUM, SINGLE = 0, 2, 4, 5, 6, 7, 8, 9
+START, NOW, RHO, MARKED, MASS, MOMENTUM, SINGLE = 0, 2, 4, 6, 7, 8, 9
 
 
 class Transport:
@@ -73,7 +74,8 @@ class Transport:
         ):
             copy.copy_(field)
         for turn in range(2):
-            both(self.plan, first ^ turn, turn, self._work, solid, enter, jump, dt_dx)
+            weigh = int(turn == 0 or has_solid)
+            both(self.plan, first ^ turn, turn, weigh, self._work, solid, enter, jump, dt_dx)
             if has_solid or turn == 1:
                 F.copy_(self._F)
             if has_solid:
@@ -107,13 +109,17 @@ def both(
     plan: ti.template(),
     axis: ti.i32,
     turn: ti.i32,
+    weigh: ti.i32,
     work: Array1,
     solid: Mask2,
     enter: Array3,
     jump: Array1,
     dt_dx: ti.f64,
 ):
-    """The first sweep (turn 0) or the second of the phases and of momentum: w along it, q across it."""
+    """The first sweep (turn 0) or the second of the phases and of momentum: w along it, q across it.
+
+    weigh is 0 where the densities that the first sweep has left are still those of F.
+    """
     ny, nx = solid.shape[0], solid.shape[1]
     width = nx + 2 * HALO + 1
     size = (ny + 2 * HALO + 1) * width
@@ -121,7 +127,7 @@ def both(
     F, c, G, single = 0, MARK * K * size, (FLUX + axis) * K * size, GROUPS * K
     w_start, w = (single + START + axis) * size, (single + NOW + axis) * size
     q_start, q = (single + START + 1 - axis) * size, (single + NOW + 1 - axis) * size
-    rho, rho_new, rho_marked = (single + RHO) * size, (single + RHO_NEW) * size, (single + RHO_MARKED) * size
+    rho, rho_new, rho_marked = (single + RHO + turn) * size, (single + RHO + 1 - turn) * size, (single + MARKED) * size
     mass, momentum = (single + MASS) * size, (single + MOMENTUM) * size
     e_i, e_j = 1 - axis, axis
     e, d = e_i + e_j * width, e_j + e_i * width
@@ -129,7 +135,7 @@ def both(
     origin = place(0, 0, nx)
     mark(plan, turn, work, size, ny, nx)
     fill(plan.serial, work, rho_marked, origin, ny * (1 - turn), nx, width, mixture, (jump, K, c, size))
-    fill(plan.serial, work, rho, origin, ny, nx, width, mixture, (jump, K, F, size))
+    fill(plan.serial, work, rho, origin, ny * weigh, nx, width, mixture, (jump, K, F, size))
     sweep_volume(axis, plan, work, F, c, G, size, w_start, solid, enter, dt_dx)
     fill(plan.serial, work, rho_new, origin, ny, nx, width, mixture, (jump, K, F, size))
     fill(plan.serial, work, mass, origin, ny + e_j, nx + e_i, width, mass_flux, (jump, K, G, size, w_start, dt_dx))
