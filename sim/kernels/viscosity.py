@@ -254,7 +254,7 @@ class Viscosity:
             r.both.addcmul_(q.both, alpha, value=-1)
             torch.mul(M.both, r.both, out=z.both)
             rz, last = self._dot(r, z), rz
-            p.both.mul_(rz / last).add_(z.both)
+            torch.addcmul(z.both, p.both, rz / last, out=p.both)
             now, iterations = float(rz), iterations + 1
         residual = math.sqrt(now / max(norm, SMALLEST))
         return Outcome(iterations, residual, now <= target and math.isfinite(residual))
