@@ -81,7 +81,7 @@ class Simulation:
         self.system = PoissonSystem.empty(ny, nx, open_top=self.scene.open_top, device=self.device)
         self.solid = self.system.solid
         self._wall = self.solid.view(torch.uint8)  # the same bytes, as Taichi reads them
-        self.F, self._kappa, self._normals = zeros(count, ny, nx), zeros(count, ny, nx), zeros(count, 2, ny, nx)
+        self.F, self._kappa, self._normals = zeros(count, ny, nx), zeros(count, ny, nx), zeros(count, 5, ny, nx)
         self._transport = Transport(self.F)
         self._plan = self._transport.plan
         self.p, self.b, self.rho, self._mu = (zeros(ny, nx) for _ in range(4))
@@ -346,8 +346,8 @@ class Simulation:
         pressure.coefficients(self.rho, self._open_faces, beta_x, beta_y, h, dx)
         pressure.set_walls(self.u, self.v, self._open_faces, self._boundary.wall_u, self._boundary.wall_v)
         if any(self.controls.tensions):
-            curvature.from_fractions(self._plan.serial, self.F, self._wall, self._normals, self._kappa, dx)
-            tension.pull(self._plan.serial, self.F, self._kappa, self._sigma, beta_x, beta_y, self.u, self.v, dx)
+            fields = self.F, self._wall, self._normals, self._kappa, self._sigma
+            tension.curve_and_pull(self._plan.serial, *fields, beta_x, beta_y, self.u, self.v, dx)
         pressure.divergence(self.u, self.v, self.b, dx)
 
     def _update_density(self) -> None:

@@ -84,27 +84,6 @@ def is_interfacial(F: ti.template(), solid: ti.template(), k: ti.i32, j: ti.i32,
 
 
 @ti.func
-def find_normals(serial: ti.template(), F: ti.template(), solid: ti.template(), normals: ti.template()):
-    """Normals (K, 2, ny, nx) of all interfacial cells; what they are elsewhere is undefined."""
-    ti.loop_config(serialize=serial)
-    for j in range(F.shape[1]):
-        for k in range(F.shape[0]):
-            for block in range((F.shape[2] + BLOCK - 1) // BLOCK):
-                first, end = block * BLOCK, ti.min((block + 1) * BLOCK, F.shape[2])
-                if may_hold_interface(F, k, j, first, end):
-                    for i in range(first, end):
-                        if is_interfacial(F, solid, k, j, i):
-                            n = normal(block_of(F, k, k, j, i))
-                            normals[k, 0, j, i], normals[k, 1, j, i] = n[0], n[1]
-
-
-@ti.kernel
-def normals_of(serial: ti.template(), F: Array3, solid: Mask2, normals: Array4):
-    """See `find_normals`."""
-    find_normals(serial, F, solid, normals)
-
-
-@ti.func
 def segment(n_x: ti.f64, n_y: ti.f64, alpha: ti.f64):
     """(x, y, length): middle and length of the line n . x = alpha inside the unit cell with centre 0."""
     m_x, m_y = ti.abs(n_x), ti.abs(n_y)
@@ -121,6 +100,34 @@ def segment(n_x: ti.f64, n_y: ti.f64, alpha: ti.f64):
     x = x - 0.5 if n_x >= 0.0 else 0.5 - x
     y = y - 0.5 if n_y >= 0.0 else 0.5 - y
     return ti.Vector([x, y, (high - low) * ti.sqrt(1.0 + (minor / major) ** 2)])
+
+
+@ti.func
+def find_normals(serial: ti.template(), F: ti.template(), solid: ti.template(), normals: ti.template()):
+    """normals (K, 5, ny, nx): n_x, n_y in interfacial cells, and x, y, length of the `segment` in those that are mixed.
+
+    Nothing is written elsewhere.
+    """
+    ti.loop_config(serialize=serial)
+    for j in range(F.shape[1]):
+        for k in range(F.shape[0]):
+            for block in range((F.shape[2] + BLOCK - 1) // BLOCK):
+                first, end = block * BLOCK, ti.min((block + 1) * BLOCK, F.shape[2])
+                if may_hold_interface(F, k, j, first, end):
+                    for i in range(first, end):
+                        if is_interfacial(F, solid, k, j, i):
+                            n = normal(block_of(F, k, k, j, i))
+                            normals[k, 0, j, i], normals[k, 1, j, i] = n[0], n[1]
+                            if is_mixed(F[k, j, i]):
+                                s = segment(n[0], n[1], offset(n[0], n[1], F[k, j, i]))
+                                for part in ti.static(range(3)):
+                                    normals[k, 2 + part, j, i] = s[part]
+
+
+@ti.kernel
+def normals_of(serial: ti.template(), F: Array3, solid: Mask2, normals: Array4):
+    """See `find_normals`."""
+    find_normals(serial, F, solid, normals)
 
 
 @ti.func
@@ -210,9 +217,9 @@ def from_circle(
                 if is_mixed(c):
                     m = normal_at(normals, k, other)
                     if m[0] * n_x + m[1] * n_y > 0.0:  # not the far side of a film
-                        s = segment(m[0], m[1], offset(m[0], m[1], c))
-                        x, y = di + s[0], dj + s[1]
-                        add_point(A, r, n_x * y - n_y * x, n_x * x + n_y * y, s[2])
+                        x, y = di + normals[k, 2, other[0], other[1]], dj + normals[k, 3, other[0], other[1]]
+                        length = normals[k, 4, other[0], other[1]]
+                        add_point(A, r, n_x * y - n_y * x, n_x * x + n_y * y, length)
                 else:
                     for axis in range(2):
                         beyond = other + ti.Vector([axis, 1 - axis])
@@ -250,13 +257,20 @@ def curvature_at(F: ti.template(), solid: ti.template(), normals: ti.template(),
     return value
 
 
-@ti.kernel
-def from_fractions(serial: ti.template(), F: Array3, solid: Mask2, normals: Array4, kappa: Array3, dx: ti.f64):
+@ti.func
+def find_curvatures(
+    serial: ti.template(),
+    F: ti.template(),
+    solid: ti.template(),
+    normals: ti.template(),
+    kappa: ti.template(),
+    dx: ti.f64,
+):
     """kappa (K, ny, nx) [1/m] of every fraction in its interfacial cells, ABSENT elsewhere; 1/R in a disc of F = 1.
 
     A cell is interfacial when it is mixed, or pure beside a cell that is pure the other way. |kappa| <= 1 / dx: nothing
     smaller than a disc of one cell's radius is resolved. ABSENT remains where fewer than three places of the interface
-    are near, as in a wisp. Popinet 2009, section 5. Normals as from `normals_of` are left in normals (K, 2, ny, nx).
+    are near, as in a wisp. Popinet 2009, section 5. normals (K, 5, ny, nx): see `find_normals`.
     """
     find_normals(serial, F, solid, normals)
     ti.loop_config(serialize=serial)
@@ -271,3 +285,9 @@ def from_fractions(serial: ti.template(), F: Array3, solid: Mask2, normals: Arra
                         if is_interfacial(F, solid, k, j, i):
                             value = curvature_at(F, solid, normals, k, j, i)
                             kappa[k, j, i] = value if value == ABSENT else value / dx
+
+
+@ti.kernel
+def from_fractions(serial: ti.template(), F: Array3, solid: Mask2, normals: Array4, kappa: Array3, dx: ti.f64):
+    """See `find_curvatures`."""
+    find_curvatures(serial, F, solid, normals, kappa, dx)

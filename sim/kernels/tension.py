@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import taichi as ti
 import torch
 
-from sim.kernels.curvature import ABSENT, PURE, is_mixed, is_opposite, is_wall, normal_at, segment
-from sim.kernels.plic import TINY, Array2, Array3, Array4, Mask2, clamp, offset
+from sim.kernels.curvature import ABSENT, PURE, find_curvatures, is_mixed, is_opposite, is_wall
+from sim.kernels.flat import BLOCK
+from sim.kernels.plic import TINY, Array2, Array3, Array4, Mask2, clamp
 
 
 @ti.func
@@ -57,7 +58,7 @@ def capillary_jump(
     value, largest = 0.0, 0.0
     for k in range(F.shape[0]):
         largest = ti.max(largest, ti.abs(F[k, b[0], b[1]] - F[k, a[0], a[1]]))
-    if largest > TINY:  # so the many faces far from interfaces cost little
+    if largest > TINY:  # so faces far from interfaces cost little
         phases, total = F.shape[0] + 1, 0.0
         for i in range(phases):
             total += ti.max(jump(F, i, a, b) - jump(F, i - 1, a, b), 0.0)
@@ -69,6 +70,53 @@ def capillary_jump(
                     exchange = d_i * ti.abs(d_j) / total  # J_ij - J_ji
                     value += sigma[i, j] * face_curvature(F, kappa, i, j - 1, a, b) * exchange
     return value
+
+
+@ti.func
+def any_jump(F: ti.template(), j: ti.i32, first: ti.i32, end: ti.i32, rows: ti.i32, columns: ti.i32) -> bool:
+    """Whether a fraction of row j jumps in columns first .. end - 1, seen from so many rows and columns before."""
+    some = 0
+    for k in range(F.shape[0]):
+        for i in range(first, end):
+            some += ti.select(ti.abs(F[k, j, i] - F[k, j - rows, i - columns]) > TINY, 1, 0)
+    return some > 0
+
+
+@ti.func
+def pull_faces(
+    serial: ti.template(),
+    F: ti.template(),
+    kappa: ti.template(),
+    sigma: ti.template(),
+    beta_x: ti.template(),
+    beta_y: ti.template(),
+    u: ti.template(),
+    v: ti.template(),
+    dx: ti.f64,
+):
+    """u += beta dx [p]_sigma on every inner face: what `pressure.correct` takes away again when p balances the tension.
+
+    sigma (phases, phases) [N/m], symmetric; only its part above the diagonal is read. Open boundaries have no tension.
+    """
+    ny, nx = F.shape[1], F.shape[2]
+    ti.loop_config(serialize=serial)
+    for j in range(ny):
+        for block in range((nx + BLOCK - 1) // BLOCK):
+            first, end = ti.max(block * BLOCK, 1), ti.min((block + 1) * BLOCK, nx)
+            if any_jump(F, j, first, end, 0, 1):
+                for i in range(first, end):
+                    if beta_x[j, i] != 0.0:
+                        drop = capillary_jump(F, kappa, sigma, ti.Vector([j, i - 1]), ti.Vector([j, i]))
+                        u[j, i] += beta_x[j, i] * dx * drop
+    ti.loop_config(serialize=serial)
+    for j in range(1, ny):
+        for block in range((nx + BLOCK - 1) // BLOCK):
+            first, end = block * BLOCK, ti.min((block + 1) * BLOCK, nx)
+            if any_jump(F, j, first, end, 1, 0):
+                for i in range(first, end):
+                    if beta_y[j, i] != 0.0:
+                        drop = capillary_jump(F, kappa, sigma, ti.Vector([j - 1, i]), ti.Vector([j, i]))
+                        v[j, i] += beta_y[j, i] * dx * drop
 
 
 @ti.kernel
@@ -83,21 +131,27 @@ def pull(
     v: Array2,
     dx: ti.f64,
 ):
-    """u += beta dx [p]_sigma on every inner face: what `pressure.correct` takes away again when p balances the tension.
+    """See `pull_faces`."""
+    pull_faces(serial, F, kappa, sigma, beta_x, beta_y, u, v, dx)
 
-    sigma (phases, phases) [N/m], symmetric; only its part above the diagonal is read. Open boundaries have no tension.
-    """
-    ny, nx = F.shape[1], F.shape[2]
-    ti.loop_config(serialize=serial)
-    for j in range(ny):
-        for i in range(1, nx):
-            if beta_x[j, i] != 0.0:
-                u[j, i] += beta_x[j, i] * dx * capillary_jump(F, kappa, sigma, ti.Vector([j, i - 1]), ti.Vector([j, i]))
-    ti.loop_config(serialize=serial)
-    for j in range(1, ny):
-        for i in range(nx):
-            if beta_y[j, i] != 0.0:
-                v[j, i] += beta_y[j, i] * dx * capillary_jump(F, kappa, sigma, ti.Vector([j - 1, i]), ti.Vector([j, i]))
+
+@ti.kernel
+def curve_and_pull(
+    serial: ti.template(),
+    F: Array3,
+    solid: Mask2,
+    normals: Array4,
+    kappa: Array3,
+    sigma: Array2,
+    beta_x: Array2,
+    beta_y: Array2,
+    u: Array2,
+    v: Array2,
+    dx: ti.f64,
+):
+    """`curvature.find_curvatures`, then `pull_faces`, as one: a launch costs as much as either on a small grid."""
+    find_curvatures(serial, F, solid, normals, kappa, dx)
+    pull_faces(serial, F, kappa, sigma, beta_x, beta_y, u, v, dx)
 
 
 @ti.func
@@ -119,10 +173,9 @@ def energy_within(F: ti.template(), normals: ti.template(), sigma: ti.template()
     for i in range(F.shape[0] + 1):
         if phase_fraction(F, i, cell) > PURE:
             if below >= 0:
-                n = normal_at(normals, i - 1, cell)
-                s = segment(n[0], n[1], offset(n[0], n[1], F[i - 1, cell[0], cell[1]]))
-                total += sigma[below, i] * s[2]
-                length += s[2]
+                size = normals[i - 1, 4, cell[0], cell[1]]
+                total += sigma[below, i] * size
+                length += size
             below = i
     return ti.Vector([total, length])
 

@@ -42,7 +42,7 @@ def rise(bubble: Bubble, name: str, n: int, solve: Solve) -> tuple[Result, dict[
     )  # fmt: skip
     y = (np.arange(2 * n) + 0.5)[:, None] / n
     rows, plan = torch.zeros(2 * n, 2, dtype=torch.float64), plic.plan_for(simulation.F)
-    normals = torch.zeros(1, 2, 2 * n, n, dtype=torch.float64)
+    normals = torch.zeros(1, 5, 2 * n, n, dtype=torch.float64)
     series: dict[str, list[float]] = {"time": [], "centre": [], "velocity": [], "circularity": []}
 
     def watch(frame: Frame) -> None:

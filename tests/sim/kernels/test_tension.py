@@ -59,7 +59,7 @@ def walls(F: torch.Tensor) -> torch.Tensor:
 def normals_for(F: torch.Tensor) -> torch.Tensor:
     """Space for them."""
     count, ny, nx = F.shape
-    return torch.full((count, 2, ny, nx), math.nan, dtype=torch.float64)
+    return torch.full((count, 5, ny, nx), math.nan, dtype=torch.float64)
 
 
 def curvature_of(F: torch.Tensor, dx: float = 1.0, solid: torch.Tensor | None = None) -> np.ndarray:
