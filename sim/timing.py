@@ -17,6 +17,7 @@ from precond.support.files import write_json
 from precond.support.provenance import commit, machine
 from precond.system import PoissonSystem
 from sim.frame import Solution
+from sim.grid import LARGEST, SMALLEST
 from sim.scenes.reader import names
 from sim.simulation import Simulation
 from sim.validate.solver import pressure_solver
@@ -62,8 +63,8 @@ def work(given: Sequence[str]) -> int:
     scenes, sizes, json = options(given)
     rows = []
     for scene in scenes:
-        for n in sizes or (None,):
-            rows.append(timed(scene, None if n is None else (n, n)))
+        for grid in sizes or (None,):
+            rows.append(timed(scene, grid))
             print(f"{scene}: {rows[-1].step_ms:.2f} ms", file=sys.stderr, flush=True)
     print(table(rows))
     if json:
@@ -74,11 +75,13 @@ def work(given: Sequence[str]) -> int:
     return 0
 
 
-def options(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...], Path | None]:
+def options(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...], Path | None]:
     """(scenes, sizes, json) of the command line. Raises Refusal."""
     p = Parser(prog="python -m sim.timing", description="Times a step of the fluid by stage.", allow_abbrev=False)
     p.add_argument("scenes", metavar="SCENE", nargs="*", help="default: all")
-    p.add_argument("--sizes", metavar="N[,N...]", help="grids of N x N cells (default: the scene's own)")
+    p.add_argument(
+        "--sizes", metavar="N[,NYxNX...]", help="grids of N x N or NY x NX cells (default: the scene's own)"
+    )
     p.add_argument("--json", metavar="FILE", help="write the numbers")
     given = p.parse_args(joined(argv))
     for scene in given.scenes:
@@ -86,8 +89,16 @@ def options(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...], Path
             raise Refusal(f"scene {scene!r} is unknown: choose of {', '.join(names())}")
     json = path_of(given.json, "--json", "")
     check_outputs({"--json": json})
-    sizes = () if given.sizes is None else tuple(whole(n, "--sizes", 16, 2048) for n in given.sizes.split(","))
+    sizes = () if given.sizes is None else tuple(map(shape, given.sizes.split(",")))
     return tuple(given.scenes) or names(), sizes, json
+
+
+def shape(size: str) -> tuple[int, int]:
+    """(rows, columns) of "128" or "96x128". Raises Refusal."""
+    numbers = [whole(n, "--sizes", SMALLEST, LARGEST) for n in size.split("x")]
+    if len(numbers) > 2:
+        raise Refusal(f"--sizes {size!r} is neither N nor NYxNX")
+    return numbers[0], numbers[-1]
 
 
 def timed(scene: str, grid: tuple[int, int] | None) -> Row:
