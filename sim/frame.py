@@ -131,3 +131,21 @@ class Frame:
     pressure: np.ndarray  # (ny, nx) [Pa]
     solid: np.ndarray  # (ny, nx) bool
     stats: Stats = field(repr=False)
+
+
+def fractions_of(F: torch.Tensor) -> np.ndarray:
+    """Fractions of the single phases (phases, ny, nx) from the nested ones, read-only."""
+    nested = F.cpu().numpy()
+    fractions = np.empty((len(nested) + 1, *nested.shape[1:]))
+    fractions[0] = nested[0]
+    np.subtract(nested[1:], nested[:-1], out=fractions[1:-1])
+    np.subtract(1.0, nested[-1], out=fractions[-1])
+    fractions.flags.writeable = False
+    return fractions
+
+
+def frozen(tensor: torch.Tensor) -> np.ndarray:
+    """A read-only NumPy copy."""
+    array = tensor.detach().cpu().numpy().copy()
+    array.flags.writeable = False
+    return array

@@ -16,7 +16,7 @@ import torch
 from precond.support.threads import limited_threads
 from precond.system import PoissonSystem
 from sim import checkpoint
-from sim.frame import LIMITS, STAGES, Controls, Frame, Solution, Stats, Stroke
+from sim.frame import LIMITS, STAGES, Controls, Frame, Solution, Stats, Stroke, fractions_of, frozen
 from sim.grid import Grid
 from sim.kernels import boundary, brush, curvature, diagnostics, plic, pressure, taichi_runtime, tension
 from sim.kernels.boundary import Body, Boundary, Drag
@@ -504,21 +504,3 @@ def failures(solutions: tuple[Solution, ...]) -> tuple[str, ...]:
         return ()
     last = failed[-1].status
     return (f"{len(failed)} of {len(solutions)} pressure solves ended {last.name}: {last.value}",)
-
-
-def fractions_of(F: torch.Tensor) -> np.ndarray:
-    """Fractions of the single phases (phases, ny, nx) from the nested ones, read-only."""
-    nested = F.cpu().numpy()
-    fractions = np.empty((len(nested) + 1, *nested.shape[1:]))
-    fractions[0] = nested[0]
-    np.subtract(nested[1:], nested[:-1], out=fractions[1:-1])
-    np.subtract(1.0, nested[-1], out=fractions[-1])
-    fractions.flags.writeable = False
-    return fractions
-
-
-def frozen(tensor: torch.Tensor) -> np.ndarray:
-    """A read-only NumPy copy."""
-    array = tensor.detach().cpu().numpy().copy()
-    array.flags.writeable = False
-    return array
