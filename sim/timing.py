@@ -79,9 +79,7 @@ def options(argv: Sequence[str]) -> tuple[tuple[str, ...], tuple[tuple[int, int]
     """(scenes, sizes, json) of the command line. Raises Refusal."""
     p = Parser(prog="python -m sim.timing", description="Times a step of the fluid by stage.", allow_abbrev=False)
     p.add_argument("scenes", metavar="SCENE", nargs="*", help="default: all")
-    p.add_argument(
-        "--sizes", metavar="N[,NYxNX...]", help="grids of N x N or NY x NX cells (default: the scene's own)"
-    )
+    p.add_argument("--sizes", metavar="N[,NYxNX...]", help="grids of N x N or NY x NX cells (default: the scene's own)")
     p.add_argument("--json", metavar="FILE", help="write the numbers")
     given = p.parse_args(joined(argv))
     for scene in given.scenes:
