@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -165,6 +166,7 @@ class SimulationProcess:
     def start(self) -> None:
         """Starts the process; returns at once."""
         self._launch(None)
+        atexit.register(self._closing.set)  # first of all, or the end of the program would be taken for a crash
         self._follower.start()
 
     def send(self, *message: Any) -> None:
