@@ -9,34 +9,31 @@ import threading
 from collections.abc import Sequence
 
 from app.cli import options as arguments
-from precond.support.command_line import Refusal
+from precond.support.command_line import exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code: 0, 1 (something failed while running) or 2 (bad usage)."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, interrupt)  # a recording is finished as after Ctrl-C
-    try:
-        options = arguments.options(sys.argv[1:] if argv is None else argv)
-        if options is None:
-            return 0
-        if options.headless:
-            from app.cli import headless
+    given = sys.argv[1:] if argv is None else argv
+    return exit_code("estuary", lambda: work(given))
 
-            return headless.run(options)
-        from app.cli import interactive
-        from app.ui import settings
-        from app.window.settings_sync import SettingsSync
 
-        return interactive.run(options, SettingsSync(settings.place(os.environ) if options.remembers else None))
-    except Refusal as refusal:
-        print(f"estuary: {refusal}", file=sys.stderr)
-        return refusal.code
-    except SystemExit as done:  # --help and --version
-        return int(done.code or 0)
-    except KeyboardInterrupt:
-        print("estuary: interrupted", file=sys.stderr)
-        return 130
+def work(given: Sequence[str]) -> int:
+    """What `main` does; errors are raised as Refusal."""
+    options = arguments.options(given)
+    if options is None:
+        return 0
+    if options.headless:
+        from app.cli import headless
+
+        return headless.run(options)
+    from app.cli import interactive
+    from app.ui import settings
+    from app.window.settings_sync import SettingsSync
+
+    return interactive.run(options, SettingsSync(settings.place(os.environ) if options.remembers else None))
 
 
 def interrupt(*_: object) -> None:

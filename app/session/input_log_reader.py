@@ -31,7 +31,7 @@ def load(path: Path) -> Replay:
     """Reads and checks a log. Raises ValueError with one sentence."""
     name = f"log {str(path)!r}"
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

@@ -59,7 +59,7 @@ def load(path: Path | None) -> tuple[Settings, str]:
     if path is None:
         return Settings(), ""
     try:
-        return checked(json.loads(path.read_text(encoding="utf-8"))), ""
+        return checked(json.loads(path.read_text(encoding="utf-8-sig"))), ""
     except FileNotFoundError:
         return Settings(), ""
     except OSError as error:

@@ -44,7 +44,7 @@ def work(given: Sequence[str]) -> int:
 def read(path: Path) -> dict[str, Any]:
     """The results that an earlier --json wrote. Raises Refusal."""
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
+        results = json.loads(path.read_text(encoding="utf-8-sig"))
         drawable = {"kind", "method", "cells", "iterations_mean", "total_ms", "failures", "frames"}
         drawable |= {f"{stage}_ms" for stage in ("setup", "inference", "solve")}
         if not (results["rows"] and all(drawable <= row.keys() for row in results["rows"]) and results["rtol"] > 0):

@@ -126,7 +126,7 @@ def about(directory: Path) -> dict[str, Any]:
     """What sequence.json says. Raises ValueError with one sentence that names the file."""
     file = directory / ABOUT
     try:
-        table = json.loads(file.read_text(encoding="utf-8"))
+        table = json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ValueError(f"{str(file)!r} is missing; record the sequence again.") from None
     except (OSError, ValueError, RecursionError) as error:

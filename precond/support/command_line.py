@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import sys
@@ -26,7 +27,13 @@ class Refusal(Exception):
 def exit_code(program: str, work: Callable[[], int], interrupted: str = "interrupted") -> int:
     """What work() returns, or the code of the refusal or the interruption that ended it, told in one line on stderr."""
     try:
-        return work()
+        code = work()
+        sys.stdout.flush()  # what is left would meet a closed pipe when nobody can catch it any more
+        return code
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` has
+        with contextlib.suppress(OSError, ValueError):  # and Python would flush once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return RUN_TIME
     except Refusal as refusal:
         print(f"{program}: {refusal}", file=sys.stderr)
         return refusal.code

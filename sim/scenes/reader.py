@@ -50,7 +50,7 @@ def load(name_or_file: str | Path) -> Scene:
             )
         path = FOLDER / f"{name_or_file}.toml"
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise SceneError(f"scene file {str(name_or_file)!r} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

@@ -216,3 +216,28 @@ def test_the_module_runs_and_imports_neither_window_nor_taichi():
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "atlantis" in done.stderr
+
+
+PROGRAMS = [
+    ["app", "--list-scenes"],
+    ["app", "--help"],
+    ["app", "--headless", "--grid", "16x16", "--frames", "1"],
+    ["precond.bench", "--help"],
+    ["precond.bench", "--sizes", "256", "--frames", "1", "--methods", "jacobi"],
+    ["sim.validate", "--help"],
+    ["sim.timing", "--help"],
+    ["precond.train", "--help"],
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=" ".join)
+def test_a_pipe_that_closes_ends_a_program_without_a_traceback(program):
+    """As `head -1` closes it; whatever had been written by then, and whatever was still to come."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(100) in (0, 1)
+    assert "Traceback" not in errors
+    assert "BrokenPipe" not in errors

@@ -538,3 +538,10 @@ def test_a_run_whose_method_was_chosen_by_measurement_is_replayed_by_what_was_ta
 def test_weights_go_with_a_method_that_is_chosen_by_measurement(tmp_path, capsys):
     assert main(["--headless", "--grid", "32x32", "--precond", "auto", "--weights", "random:1", "--frames", "2"]) == 0
     assert main(["--headless", "--precond", "jacobi", "--weights", "random:1", "--frames", "2"]) == 2
+
+
+def test_a_log_with_a_byte_order_mark_is_read(tmp_path):
+    logged(tmp_path / "run.jsonl").close_log()
+    plain = (tmp_path / "run.jsonl").read_text(encoding="utf-8")
+    (tmp_path / "marked.jsonl").write_text(plain, encoding="utf-8-sig")
+    assert input_log_reader.load(tmp_path / "marked.jsonl").start == input_log_reader.load(tmp_path / "run.jsonl").start

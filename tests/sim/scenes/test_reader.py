@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,9 @@ def test_a_grid_knows_its_geometry() -> None:
 def test_a_pool_scene_of_the_tests_is_read_as_written() -> None:
     loaded = pool(250.0, more="open_top = true\ngravity = 1.5\n")
     assert (loaded.phases[0].density, loaded.open_top, loaded.gravity, loaded.grid) == (250.0, True, 1.5, (32, 48))
+
+
+def test_a_byte_order_mark_as_windows_editors_write_it_is_no_part_of_the_scene(tmp_path: Path) -> None:
+    path = tmp_path / "marked.toml"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert reader.load(path).source == GOOD
