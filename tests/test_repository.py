@@ -54,7 +54,11 @@ FLOORS = {
         support
     """,
 }
-PARTS_BELOW = {"app": ("sim", "precond"), "sim": ("precond.system", "precond.support"), "precond": ()}
+PARTS_BELOW = {
+    "app": ("sim", "precond"),
+    "sim": ("precond.system", "precond.support", "precond.compiled.jit"),
+    "precond": (),
+}
 DRAW_NOTHING = ("worker", "compare", "session", "record", "solving")  # in app: they know neither ui nor render
 SOLVER_PASSED_IN = {"sim/validate/__main__.py", "sim/validate/solver.py", "sim/timing.py"}  # these wire a Solver in
 SHIMS = {"precond/htp/explain.py"}  # keeps the command of before alive, and is imported by nothing
@@ -158,7 +162,8 @@ def against_the_floors(graph: Graph) -> list[str]:
                 bad = up or blind
             else:
                 free = PARTS_BELOW[part] if place not in SOLVER_PASSED_IN else ("precond",)
-                bad = not any(f"{there}/".replace("/", ".").startswith(f"{below}.") for below in free)
+                dotted = other.removesuffix(".py").replace("/", ".")
+                bad = not any(f"{dotted}.".startswith(f"{below}.") for below in free)
             if bad:
                 found.append(f"{place} imports {other}")
     return found

@@ -28,7 +28,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import torch
 
@@ -241,6 +243,9 @@ class Viscosity:
 
     def _solve(self) -> Outcome:
         """Iterate from x and r; b is in z. Hestenes and Stiefel 1952."""
+        loop = compiled_loop() if self.solid.device.type == "cpu" else None
+        if loop is not None:
+            return self._solve_compiled(loop)
         x, p, q, r, z, M = self.x, self.p, self.q, self.r, self.z, self.inverse
         torch.mul(M.both, z.both, out=p.both)
         norm = float(self._dot(z, p))
@@ -258,3 +263,23 @@ class Viscosity:
             now, iterations = float(rz), iterations + 1
         residual = math.sqrt(now / max(norm, SMALLEST))
         return Outcome(iterations, residual, now <= target and math.isfinite(residual))
+
+    def _solve_compiled(self, loop: Any) -> Outcome:
+        """The same in one compiled call."""
+        faces = self.x, self.p, self.q, self.r, self.z, self.inverse, self.mass
+        planes = self.cell.whole, self.corner.both, self.along.both, self.tau.whole
+        arrays = [each.view(-1).numpy() for each in (*(face.both for face in faces), *planes)]
+        row = self.cell.whole.shape[1]
+        iterations, now, norm = loop.iterate(*arrays, row, self.rtol, SMALLEST, self.max_iterations)
+        residual = math.sqrt(now / max(norm, SMALLEST))
+        target = max(self.rtol**2 * norm, SMALLEST)
+        return Outcome(iterations, residual, now <= target and math.isfinite(residual))
+
+
+@cache
+def compiled_loop() -> Any:
+    """The compiled iteration; None without Numba."""
+    try:
+        return import_module("sim.kernels.viscous_loop")
+    except ImportError:
+        return None
