@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from sim.grid import Grid
 
 GROWTH = 2.5  # computing for a simulated second grows as rows to this power: cells, and sub-steps, less what is fixed
-MARGIN = 1.15  # by which another grid has to promise more than real time
-LATER = 1.5  # a fluid that has just been let go is slow: later it takes so many times the sub-steps
+MARGIN = 1.15  # by which a coarser grid has to promise more than real time
+FINER = 2.0  # ... and a finer one: a fluid that has just been let go is slow, and takes more sub-steps later
+NEARLY = 0.95  # of real time still counts as real time
 WATCHED = 1.0  # seconds of computing that decide
+HELD = 4  # times in a row, before the grid is settled
 IGNORED = 2  # frames before: kernels compile in them
 TRIES = 3  # after which the machine is taken as it is
 
@@ -38,7 +40,7 @@ class AutomaticGrid:
 
     def __init__(self) -> None:
         self.settled, self.ratio = False, 0.0  # simulated seconds by seconds of computing, as measured last
-        self._method, self._tries, self._decided = "", 0, False
+        self._method, self._tries, self._held, self._decided = "", 0, 0, False
         self._frames, self._simulated, self._seconds = 0, 0.0, 0.0
 
     def watch(
@@ -58,14 +60,15 @@ class AutomaticGrid:
         if self._seconds < WATCHED:
             return None
         self.ratio = self._simulated / self._seconds
-        self._tries += not self.settled
-        later = 1.0 if self.settled else LATER
-        chosen = None if self._tries > TRIES else fitting(shape, self.ratio / (target * later))
+        chosen = None if self._tries >= TRIES else fitting(shape, self.ratio / target)
         self._count_anew()
-        if chosen is None:
-            self.settled = self._decided = True
-        elif self.settled:
+        if self.settled:
             self._decided = True
+        elif chosen is None:
+            self._held += 1
+            self.settled = self._decided = self._held >= HELD or self._tries >= TRIES
+        else:
+            self._tries, self._held = self._tries + 1, 0
         return chosen
 
     def _count_anew(self) -> None:
@@ -78,10 +81,10 @@ def fitting(shape: tuple[int, int], share: float) -> Preset | None:
     def promised(rows: int) -> float:
         return share * (shape[0] / rows) ** GROWTH
 
-    finer = [preset for preset in PRESETS if preset.rows > shape[0] and promised(preset.rows) >= MARGIN]
+    finer = [preset for preset in PRESETS if preset.rows > shape[0] and promised(preset.rows) >= FINER]
     if finer:
         return finer[-1]
-    if share >= 1.0:
+    if share >= NEARLY:
         return None
     below = [preset for preset in PRESETS if preset.rows < shape[0]]
     holding = [preset for preset in below if promised(preset.rows) >= MARGIN]

@@ -149,7 +149,7 @@ class Window:
         p.docking_params.docking_splits = [split]
         p.docking_params.main_dock_space_node_flags = imgui.internal.DockNodeFlagsPrivate_.no_tab_bar
         p.docking_params.dockable_windows = [
-            dockable("Fluid", "MainDockSpace", self._fluid_window),
+            dockable("Fluid", "MainDockSpace", self._fluid_window, imgui.WindowFlags_.no_scrollbar),
             dockable("Panel", "Side", self._panel_window),
         ]
         c = p.callbacks
@@ -269,10 +269,10 @@ class Window:
             self.view.notify(f"{path} could not be written: {error.strerror or error}")
 
 
-def dockable(label: str, place: str, draw: Callable[[], None]) -> Any:
+def dockable(label: str, place: str, draw: Callable[[], None], flags: int = 0) -> Any:
     """A docked window that cannot be closed, without a background of its own."""
     made = hello_imgui.DockableWindow(label, place, draw)
-    made.can_be_closed, made.imgui_window_flags = False, imgui.WindowFlags_.no_background
+    made.can_be_closed, made.imgui_window_flags = False, imgui.WindowFlags_.no_background | flags
     return made
 
 

@@ -168,7 +168,7 @@ class Worker(threading.Thread):
         if automatic is None or self._comparing.mode != "off" or session.replaying:
             return
         scene, (ny, nx) = session.simulation.scene, session.simulation.grid.shape
-        target, method, settled = min(view.speed, 1.0), self._solve.choice.precond, automatic.settled
+        target, method, settled = min(view.speed, 1.0), self._solve.method, automatic.settled
         preset = automatic.watch((ny, nx), frame.dt, seconds, target, method)
         if preset is None:
             return

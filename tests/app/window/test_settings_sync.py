@@ -66,7 +66,7 @@ def test_the_worker_changes_the_grid_once_and_says_so():
     (notice,) = view.notices.newest_first()
     assert "17 % of real time at 96 x 144" in notice.text
     assert "48 x 72" in notice.text
-    for seconds in [9.0, 9.0] + [0.012] * 90:  # it holds: the grid is settled
+    for seconds in [9.0, 9.0] + [0.012] * 400:  # it holds: the grid is settled
         worker._choose_grid(live, frame, seconds)
     assert view.automatic_grid.settled
     view.choose(Choice("jacobi", 1e-6))
