@@ -50,3 +50,21 @@ def symmetric_part(A, n, out):
     for i in range(n):
         for j in range(i + 1):
             out[i, j] = out[j, i] = 0.5 * (A[i * n + j] + A[j * n + i])
+
+
+@kernel
+def add_eight_rows(B, a, row, x, i, n, out, o):
+    """out (n,) += x B for 8 numbers x and 8 rows of B, `row` apart; all of them flat, from a, i and o on."""
+    x0, x1, x2, x3 = x[i], x[i + ONE], x[i + U(2)], x[i + U(3)]
+    x4, x5, x6, x7 = x[i + U(4)], x[i + U(5)], x[i + U(6)], x[i + U(7)]
+    for j in range(n):
+        out[o + j] += (
+            x0 * B[a + j]
+            + x1 * B[a + row + j]
+            + x2 * B[a + U(2) * row + j]
+            + x3 * B[a + U(3) * row + j]
+            + x4 * B[a + U(4) * row + j]
+            + x5 * B[a + U(5) * row + j]
+            + x6 * B[a + U(6) * row + j]
+            + x7 * B[a + U(7) * row + j]
+        )

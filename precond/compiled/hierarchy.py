@@ -18,6 +18,7 @@ from ..htp.layout import CELLS, SIDE, Layout
 from ..preconditioner import CompiledForm
 from ..system import PoissonSystem
 from . import galerkin, tiles
+from .dense import add_eight_rows
 from .galerkin import BASE, COUNT, FIRST, GROUP, GROUPS, MEMBERS, PLACE
 from .jit import kernel
 from .loop import advance
@@ -81,20 +82,8 @@ def solve_groups(data, k, right, out, add):
             for j in range(n):
                 out[o + j] = 0.0
         for eight in range(n // U(8)):
-            i, a = o + eight * U(8), block + (g * row + eight * U(8)) * row
-            x0, x1, x2, x3 = right[i], right[i + U(1)], right[i + U(2)], right[i + U(3)]
-            x4, x5, x6, x7 = right[i + U(4)], right[i + U(5)], right[i + U(6)], right[i + U(7)]
-            for j in range(n):
-                out[o + j] += (
-                    x0 * B[a + j]
-                    + x1 * B[a + row + j]
-                    + x2 * B[a + U(2) * row + j]
-                    + x3 * B[a + U(3) * row + j]
-                    + x4 * B[a + U(4) * row + j]
-                    + x5 * B[a + U(5) * row + j]
-                    + x6 * B[a + U(6) * row + j]
-                    + x7 * B[a + U(7) * row + j]
-                )
+            a = block + (g * row + eight * U(8)) * row
+            add_eight_rows(B, a, row, right, o + eight * U(8), n, out, o)
 
 
 @kernel
@@ -136,20 +125,9 @@ def in_functions(V, a, d, i, n, out, o):
 @kernel
 def from_functions(V, a, x, y, n, out, o):
     """out (n,) = V^T x for 8 rows of 32, of which n count; all of them flat, from a, y and o on."""
-    row = U(GROUP)
-    x0, x1, x2, x3 = x[y], x[y + U(1)], x[y + U(2)], x[y + U(3)]
-    x4, x5, x6, x7 = x[y + U(4)], x[y + U(5)], x[y + U(6)], x[y + U(7)]
     for i in range(U(n)):
-        out[o + i] = (
-            x0 * V[a + i]
-            + x1 * V[a + row + i]
-            + x2 * V[a + U(2) * row + i]
-            + x3 * V[a + U(3) * row + i]
-            + x4 * V[a + U(4) * row + i]
-            + x5 * V[a + U(5) * row + i]
-            + x6 * V[a + U(6) * row + i]
-            + x7 * V[a + U(7) * row + i]
-        )
+        out[o + i] = 0.0
+    add_eight_rows(V, a, U(GROUP), x, y, U(n), out, o)
 
 
 @kernel
@@ -181,20 +159,7 @@ def solve_top(top, right, x):
         x[j] = 0.0
     for eight in range(n // U(8)):
         i = eight * U(8)
-        a = i * n
-        x0, x1, x2, x3 = right[i], right[i + U(1)], right[i + U(2)], right[i + U(3)]
-        x4, x5, x6, x7 = right[i + U(4)], right[i + U(5)], right[i + U(6)], right[i + U(7)]
-        for j in range(n):
-            x[j] += (
-                x0 * B[a + j]
-                + x1 * B[a + n + j]
-                + x2 * B[a + U(2) * n + j]
-                + x3 * B[a + U(3) * n + j]
-                + x4 * B[a + U(4) * n + j]
-                + x5 * B[a + U(5) * n + j]
-                + x6 * B[a + U(6) * n + j]
-                + x7 * B[a + U(7) * n + j]
-            )
+        add_eight_rows(B, i * n, n, right, i, n, x, U(0))
 
 
 @kernel
