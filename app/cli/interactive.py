@@ -33,10 +33,9 @@ class WindowJob:
     options: Options
     undecided: bool  # the grid is still to be found by measuring the machine
 
-    def prepare(self, view: ViewModel) -> SwitchableSolver:
-        """Sets up the view model; the solver of the session."""
+    def solver(self) -> SwitchableSolver:
+        """The solver of the session, made in the process."""
         options = self.options
-        view.automatic_grid = AutomaticGrid() if self.undecided else None
         solve = SwitchableSolver(Choice(options.preconds[0], options.tol), options.device, options.weights)
         solve.advising = True
         return solve
@@ -45,8 +44,8 @@ class WindowJob:
         """The session as the options say, or continued from what was kept of it."""
         kernels.prepare(self.options.device, view.show_start, solve.cancelled.is_set)
         options = self.options
+        view.automatic_grid = AutomaticGrid() if self.undecided and kept is None else None
         if kept is not None:
-            view.automatic_grid = None
             if options.log is not None:
                 view.notify(f"The log {str(options.log)!r} ends where the simulation's process ended")
             options = replace(options, log=None, replay=None, state=kept.state, scene=kept.state.scene)

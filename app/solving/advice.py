@@ -49,18 +49,18 @@ class Advisor:
     but advice, and the choice of "auto"."""
 
     def __init__(self, device: str, weights: str | None) -> None:
-        self.active = False
         self.seconds = 0.0  # that measuring took in the present output frame
         self.best = FIRST  # for "auto"
         self._device, self._weights = device, weights
-        self._start_over()
-
-    def _start_over(self) -> None:
         self._solvers: dict[str, precond.Solver] = {}
+        self._system: precond.PoissonSystem | None = None
+        self._turn, self._due = 0, 0.0
+        self._measure_anew(0.0)
+
+    def _measure_anew(self, tol: float) -> None:
         self._seconds: dict[str, deque[float]] = {}
         self._slow: dict[str, bool] = {}
-        self._turn, self._due, self._tol, self._used = 0, 0.0, 0.0, ""
-        self._system: precond.PoissonSystem | None = None
+        self._tol, self._used = tol, ""
 
     def take(
         self,
@@ -72,11 +72,11 @@ class Advisor:
         should_stop: Callable[[], bool],
     ) -> None:
         """Notes how long the method in use took; now and then lets another one solve the same system."""
-        if not self.active:
-            return
-        if system is not self._system or used.tol != self._tol:
-            self._start_over()
-            self._system, self._tol = system, used.tol
+        if system is not self._system:
+            self._solvers, self._system = {}, system
+            self._measure_anew(used.tol)
+        elif used.tol != self._tol:
+            self._measure_anew(used.tol)
         self._note(used.precond, seconds)
         if time.perf_counter() < self._due or system.solid.numel() > MOST_CELLS or should_stop():
             return
@@ -91,8 +91,6 @@ class Advisor:
 
     def advice(self) -> Advice | None:
         """The medians, once the method in use and another one have been measured often enough."""
-        if self._system is None or not self._used:
-            return None
         known = {name: 1e3 * value for name in self._seconds if (value := self._median(name)) is not None}
         if self._used not in known or len(known) < 2:
             return None

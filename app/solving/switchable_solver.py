@@ -61,7 +61,6 @@ class SwitchableSolver:
         if len(self.used) in self.plan:
             self.choice = self.plan.pop(len(self.used))
         choice = self.choice
-        self.advisor.active = self.advising or choice.precond == AUTO
         used = replace(choice, precond=self.advisor.best) if choice.precond == AUTO else choice
         try:
             solver = self._solver(used.precond, system)
@@ -78,7 +77,8 @@ class SwitchableSolver:
         if self.cancelled.is_set():  # the answer is not one to go on with
             raise Cancelled
         self.shadows.solve(system, b, x0, (used, solution), self.cancelled.is_set)
-        self.advisor.take(system, b, x0, used, seconds, self.cancelled.is_set)
+        if self.advising or choice.precond == AUTO:
+            self.advisor.take(system, b, x0, used, seconds, self.cancelled.is_set)
         return solution
 
     @property
@@ -138,8 +138,8 @@ class SwitchableSolver:
         return solver.effective_method if solver else self.method
 
     def why_unavailable(self, name: str) -> str | None:
-        """None if the method can be chosen, else a sentence; with weights at hand no file needs to be there."""
-        return None if name == AUTO or (self.weights and entry(name).takes_weights) else precond.why_unavailable(name)
+        """None if the method can be chosen, else a sentence."""
+        return why_unavailable(name, self.weights)
 
     def with_functions(self, tile: tile_inspection.Tile) -> tile_inspection.Tile:
         """The tile with its functions in the last solve, if the chosen method has any. For the solving thread."""
@@ -154,3 +154,8 @@ class SwitchableSolver:
                 self._solvers[name].recall(self._recalled.pop(name))
         self._last = name
         return self._solvers[name]
+
+
+def why_unavailable(name: str, weights: str | None) -> str | None:
+    """None if the method can be chosen, else a sentence; with weights at hand no file needs to be there."""
+    return None if name == AUTO or (weights and entry(name).takes_weights) else precond.why_unavailable(name)

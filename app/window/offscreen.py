@@ -16,7 +16,7 @@ from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.window import toolkit
 from app.worker.messages import Channel
-from app.worker.processes import end, ended_by, launch, left_to_the_window
+from app.worker.processes import end, ended_by, ignore_signals, launch
 from app.worker.remote import Selection
 from app.worker.view_model import ViewModel
 from precond.support.command_line import Refusal
@@ -82,7 +82,7 @@ class Pictures:
 
 def draw(ends: tuple[Any, ...], choice: Any, weights: str | None, path: Path) -> None:
     """The process: draws every snapshot that comes and encodes it."""
-    left_to_the_window()  # whoever simulates decides when it ends
+    ignore_signals()  # whoever simulates decides when it ends
     channel = Channel(ends, None)
     try:
         said, error, refusal = (*drawn(channel, Selection(choice, weights), path), None)

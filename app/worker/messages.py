@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from types import MappingProxyType
 from typing import Any
@@ -20,19 +20,17 @@ SLOTS = 3  # for the messages under way; two more hold what a simulation can be 
 SLOT_BYTES = 1 << 26  # what does not fit goes through the pipe. Memory that is never written to costs nothing.
 VIEW = "view"  # how a message names the view model, of which each process has its own
 
-Reducer = tuple[Callable[..., Any], tuple[Any, ...]]
-
 
 class Packer(pickle.Pickler):
-    """Pickles a message; `views`: the objects that stand for the view model."""
+    """Pickles a message; `view` is this process's view model, None where there is none."""
 
-    def __init__(self, file: io.BytesIO, views: Sequence[object], buffer_callback: Any = None) -> None:
+    def __init__(self, file: io.BytesIO, view: object, buffer_callback: Any = None) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
-        self._views = views
+        self._view = view
 
     def persistent_id(self, obj: Any) -> str | None:
         """A name for what the other process has itself."""
-        return VIEW if any(obj is view for view in self._views) else None
+        return VIEW if obj is self._view and obj is not None else None
 
     def reducer_override(self, obj: Any) -> Any:
         """Solutions travel without their pressure fields, which only the simulation reads."""
@@ -149,7 +147,7 @@ class Channel:
 
     def _packed(self, message: tuple[Any, ...], buffer_callback: Any = None) -> bytes:
         file = io.BytesIO()
-        Packer(file, (self._view,), buffer_callback).dump(message)
+        Packer(file, self._view, buffer_callback).dump(message)
         return file.getvalue()
 
     def _send(self, data: bytes, slot: int | None, sizes: list[int]) -> None:

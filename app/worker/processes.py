@@ -33,7 +33,7 @@ def launch(target: Callable[..., None], name: str, view: object, *arguments: Any
     return process, Channel((here, memory, table), view)
 
 
-def left_to_the_window() -> None:
+def ignore_signals() -> None:
     """Signals to the whole group, as of Ctrl-C and `timeout`, are for the process that opened this one to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -11,16 +11,15 @@ from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-import precond
 from app.session.journal import BUSY
 from app.session.snapshot import Snapshot
-from app.solving.choice import AUTO, Choice, ComparisonChoice
+from app.solving.choice import Choice, ComparisonChoice
+from app.solving.switchable_solver import why_unavailable
 from app.worker.messages import Channel
 from app.worker.processes import end, ended_by, launch
 from app.worker.serving import Job, serve
 from app.worker.shown import Kept, Shown
 from app.worker.view_model import ViewModel
-from precond.registry import entry
 
 DEATHS = 3  # within DEATHS_WITHIN: then there is no use in starting it once more
 DEATHS_WITHIN = 30.0  # [s]
@@ -35,7 +34,7 @@ class Selection:
 
     def why_unavailable(self, name: str) -> str | None:
         """None if that preconditioner can be chosen, else a sentence."""
-        return None if name == AUTO or (self._weights and entry(name).takes_weights) else precond.why_unavailable(name)
+        return why_unavailable(name, self._weights)
 
 
 class RemoteViewModel(ViewModel):

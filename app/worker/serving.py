@@ -14,7 +14,7 @@ from app.session.snapshot import Snapshot
 from app.session.state_file import SavedState
 from app.solving.switchable_solver import SwitchableSolver
 from app.worker.messages import Channel
-from app.worker.processes import left_to_the_window
+from app.worker.processes import ignore_signals
 from app.worker.shown import Kept, Shown
 from app.worker.view_model import ViewModel
 from app.worker.worker import Worker, log_unexpected
@@ -26,8 +26,8 @@ PATIENCE = 10.0  # [s] that a process waits for its own end once the window is g
 class Job(Protocol):
     """What to simulate, and what to do at the end. It is sent to the process."""
 
-    def prepare(self, view: ViewModel) -> SwitchableSolver:
-        """Sets up the view model; the solver of the session."""
+    def solver(self) -> SwitchableSolver:
+        """The solver of the session, made in the process."""
 
     def open(self, solve: SwitchableSolver, view: ViewModel, kept: Kept | None) -> Session:
         """The session, from its start or continued. Raises what Session raises."""
@@ -39,9 +39,9 @@ class Job(Protocol):
 class ServedViewModel(ViewModel):
     """The view model of the simulation's process. What it shows is shown by the window's too."""
 
-    def __init__(self, channel: Channel, shown: Shown) -> None:
+    def __init__(self, channel: Channel, solve: SwitchableSolver, shown: Shown) -> None:
         self.channel = channel
-        super().__init__(_NotYet(shown.choice), shown.paused)
+        super().__init__(solve, shown.paused)
         self.comparing, self.rows, self.speed = shown.comparing, shown.rows, shown.speed
         self.start = shown.start
         self.session: Session | None = None
@@ -49,10 +49,6 @@ class ServedViewModel(ViewModel):
         self._telling = threading.RLock()  # commands and what is told of their outcome, one at a time
         self._told: Shown | None = None
         self._kept_at = 0.0
-
-    def use(self, solve: SwitchableSolver) -> None:
-        """The solver whose choice it shows."""
-        self._solve = solve
 
     def _shown(self) -> Shown:
         """The present state."""
@@ -73,14 +69,10 @@ class ServedViewModel(ViewModel):
     def tell(self) -> None:
         """Sends the present state where it has changed."""
         with self._telling:
-            if self._shown() != self._told:
-                self.channel.send("shown", self._next())
-
-    def _next(self) -> Shown:
-        """The present state, to be sent before any newer one is made."""
-        self._told = self._shown()
-        self._order += 1
-        return replace(self._told, order=self._order)
+            shown = self._shown()
+            if shown != self._told:
+                self._told, self._order = shown, self._order + 1
+                self.channel.send("shown", replace(shown, order=self._order))
 
     def show_start(self, text: str) -> None:
         """See ViewModel."""
@@ -106,17 +98,6 @@ class ServedViewModel(ViewModel):
             self.channel.keep(kept(self.session))
 
 
-class _NotYet:
-    """Stands for the solver until there is one."""
-
-    def __init__(self, choice: Any) -> None:
-        self.choice = choice
-
-    def why_unavailable(self, name: str) -> str | None:
-        """Nothing is known yet."""
-        return f"{name} is not known yet"
-
-
 def kept(session: Session) -> Kept:
     """The session's present state."""
     now = session.simulation
@@ -127,13 +108,11 @@ def kept(session: Session) -> Kept:
 
 def serve(ends: tuple[Any, ...], job: Job, shown: Shown, before: Kept | None) -> None:
     """The process: simulates until the window says "close" or is gone. before: what to continue from."""
-    left_to_the_window()
-    channel = Channel(ends, None)
-    view = ServedViewModel(channel, shown)
-    channel.set_view(view)
-    solve = job.prepare(view)
+    ignore_signals()
+    channel, solve = Channel(ends, None), job.solver()
     solve.choice = shown.choice
-    view.use(solve)
+    view = ServedViewModel(channel, solve, shown)
+    channel.set_view(view)
 
     def opened() -> Session:
         view.session = job.open(solve, view, before)

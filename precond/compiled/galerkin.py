@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..htp.blocks import SHIFT, TOP_SHIFT
-from .dense import invert, symmetric_part
+from .dense import add_eight_rows, invert, symmetric_part
 from .jit import kernel
-from .tiles import FUNCTIONS, GRAM_SHIFT, LANES, ONE, SIDE, L, U, orthonormalise, product_with
+from .tiles import FUNCTIONS, GRAM_SHIFT, LANES, SIDE, L, U, orthonormalise, product_with
 
 # columns of the table of levels
 COUNT, BASE, MEMBERS, SLOTS, GROUPS, PLACE, FIRST = range(7)
@@ -25,20 +25,7 @@ GROUP = 32  # most unknowns in a group
 def add_product(A, a, stride, B, b, out, o):
     """out += A B for blocks of 8 x 8 that begin at o, a, b; rows of A lie `stride` apart, those of the others 8."""
     for i in range(U(FUNCTIONS)):
-        x, t = a + i * stride, o + i * U(8)
-        x0, x1, x2, x3 = A[x], A[x + ONE], A[x + U(2)], A[x + U(3)]
-        x4, x5, x6, x7 = A[x + U(4)], A[x + U(5)], A[x + U(6)], A[x + U(7)]
-        for q in range(U(FUNCTIONS)):
-            out[t + q] += (
-                x0 * B[b + q]
-                + x1 * B[b + U(8) + q]
-                + x2 * B[b + U(16) + q]
-                + x3 * B[b + U(24) + q]
-                + x4 * B[b + U(32) + q]
-                + x5 * B[b + U(40) + q]
-                + x6 * B[b + U(48) + q]
-                + x7 * B[b + U(56) + q]
-            )
+        add_eight_rows(B, b, U(8), A, a + i * stride, U(8), out, o + i * U(8))
 
 
 @kernel

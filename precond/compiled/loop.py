@@ -324,7 +324,7 @@ class CompiledLoop:
         self.vectors.numbers[WIDTH] = nx
         self.r_grid, self.z_grid = (torch.from_numpy(v).view(ny, nx) for v in (self.vectors.r, self.vectors.z))
         self.chunk = max(1, min(LONGEST, CHUNK_CELLS // n))
-        self.norm = 1.0
+        self.norm, self._projected = 1.0, torch.zeros(n, dtype=torch.float64)
         self._projector: Projector | None = None
 
     @property
@@ -345,7 +345,7 @@ class CompiledLoop:
         largest = float(np.int64(bits).view(np.float64))
         if not math.isfinite(largest):
             return None
-        scale, projected = power_of_two_over(largest), torch.empty(self.unknowns, dtype=torch.float64)
+        scale, projected = power_of_two_over(largest), self._projected
         squares = scale_and_project(v, scale, v.r, projected.numpy())
         return RightHandSide(projected, scale, *map(math.sqrt, squares))
 

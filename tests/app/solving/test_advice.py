@@ -121,4 +121,4 @@ def test_the_candidates_are_methods_that_are_there():
     assert all(precond.why_unavailable(name) is None for name in CANDIDATES)
     assert ENOUGH >= 3
     assert Advice("a", (("b", 1.0), ("a", 2.0))).ratio == 0.5
-    assert not Advisor("cpu", None).active
+    assert Advisor("cpu", None).advice() is None

@@ -23,7 +23,7 @@ BUSY_MS = 300  # of extra torch work on all threads in every pressure solve
 class BusyJob(WindowJob):
     """A simulation with a slow solver."""
 
-    def prepare(self, view):
+    def solver(self):
         """In the simulation's process."""
         import torch
 
@@ -38,7 +38,7 @@ class BusyJob(WindowJob):
             return solve(self, *arguments, **keywords)
 
         precond.Solver.solve = busy
-        return super().prepare(view)
+        return super().solver()
 
 
 def drive(folder: Path, busy_ms: float, seconds: float) -> dict:

@@ -50,12 +50,12 @@ def open_unseen(options: Sequence[str], prepare: Callable[[Any, Any, Any], None]
 class UnhurriedJob(WindowJob):
     """A simulation that does not give way, or other programs on this machine decide how long a test takes."""
 
-    def prepare(self, view: Any) -> Any:
+    def solver(self) -> Any:
         """In the simulation's process."""
         from app.worker import worker
 
         worker.NICENESS = 0
-        return super().prepare(view)
+        return super().solver()
 
 
 def simulation_runs() -> bool:

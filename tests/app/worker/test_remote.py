@@ -23,10 +23,10 @@ from app.solving.choice import Choice
 from app.worker.remote import RemoteViewModel, Selection, SimulationProcess
 
 class Job(WindowJob):
-    def prepare(self, view):
+    def solver(self):
         from app.worker import worker
         worker.NICENESS = 0
-        return super().prepare(view)
+        return super().solver()
 
 def until(condition, seconds=60):
     end = time.monotonic() + seconds
