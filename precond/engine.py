@@ -1,4 +1,4 @@
-"""Which engine computes a solve: kernels compiled by Numba, or torch's operations."""
+"""Which engine computes a solve: kernels compiled by Numba or, on CUDA, by Triton; or torch's operations."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ENGINES = ("auto", "compiled", "torch")
 
 
 def why_not_compiled(device: torch.device) -> str | None:
-    """None where the compiled engine can be used, else a sentence."""
+    """None where the compiled engine can be used on a CPU, by Numba, else a sentence."""
     if device.type != "cpu":
-        return f"the compiled engine is for the CPU, not for {str(device)!r}"
+        return f"Numba's kernels are for the CPU, not for {str(device)!r}"
     if not find_spec("numba"):
         return "Numba is not installed; run 'pip install numba'"
     try:
@@ -30,17 +30,29 @@ def why_not_compiled(device: torch.device) -> str | None:
     return None
 
 
+def why_not_fused(device: torch.device) -> str | None:
+    """None where the compiled engine can be used on CUDA, by Triton, else a sentence."""
+    if device.type != "cuda":
+        return f"Triton's kernels are for CUDA, not for {str(device)!r}"
+    if not find_spec("triton"):
+        return "Triton is not installed; run 'pip install triton'"
+    return import_module(f"{__package__}.fused.trial").why_not(device)
+
+
 def chosen(engine: str, device: torch.device) -> tuple[str, str]:
-    """("compiled" or "torch", a notice where "auto" has to do without Numba). ValueError for what cannot be had."""
+    """Whose kernels: "compiled" (Numba), "fused" (Triton) or "torch", and a notice where "auto" finds neither.
+
+    ValueError for what cannot be had.
+    """
     if engine == "torch":
         return engine, ""
-    reason = why_not_compiled(device)
-    if engine == "compiled" and reason:
+    kernels, why_not = ("fused", why_not_fused) if device.type == "cuda" else ("compiled", why_not_compiled)
+    reason = why_not(device)
+    if reason is None:
+        return kernels, ""
+    if engine == "compiled":
         raise ValueError(f"engine is 'compiled' but {reason}; pass 'auto' or 'torch'.")
-    slow = engine == "auto" and device.type == "cpu" and reason is not None
-    return ("torch" if reason else "compiled"), (
-        f"solvers run several times slower than they could: {reason}" if slow else ""
-    )
+    return "torch", f"solvers run several times slower than they could: {reason}"
 
 
 def must_compile(device: torch.device) -> bool:
@@ -65,10 +77,14 @@ def compile_apart(should_stop: Callable[[], bool] = lambda: False) -> None:
         time.sleep(0.05)
 
 
-def loop(engine: str, ny: int, nx: int, device: torch.device) -> Loop:
-    """The loop of conjugate gradients on one grid shape."""
-    if engine == "compiled":
+def loop(kernels: str, ny: int, nx: int, device: torch.device) -> Loop:
+    """The loop of conjugate gradients on one grid shape; kernels: see `chosen`."""
+    if kernels == "compiled":
         from .compiled.loop import CompiledLoop
 
         return CompiledLoop(ny, nx)
+    if kernels == "fused":
+        from .fused.loop import FusedLoop
+
+        return FusedLoop(ny, nx, device)
     return TorchLoop(ny, nx, device)

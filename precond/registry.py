@@ -43,7 +43,8 @@ class Entry:
 
     stand_in: who takes its place, and says so, when only the weights that come with the program are missing.
     only_flexible: M is nonlinear, so that plain conjugate gradients would stagnate and the solver refuses them.
-    compiled: "module.Class" of the method's kernels in precond/compiled; "": `factory` serves both engines.
+    compiled: "module.Class" of the method's kernels in precond/compiled; "": `factory` serves there too.
+    fused: likewise in precond/fused.
     """
 
     factory: Callable[..., Any]
@@ -52,13 +53,15 @@ class Entry:
     stand_in: str | None = None
     only_flexible: bool = False
     compiled: str = ""
+    fused: str = ""
 
-    def compiled_factory(self) -> Callable[..., Any]:
-        """The factory for the compiled engine."""
-        if not self.compiled:
+    def factory_for(self, kernels: str) -> Callable[..., Any]:
+        """The factory for "compiled", "fused" or "torch" kernels: see engine.py."""
+        place = {"compiled": self.compiled, "fused": self.fused}.get(kernels, "")
+        if not place:
             return self.factory
-        module, _, name = self.compiled.rpartition(".")
-        return getattr(import_module(f"{__package__}.compiled.{module}"), name)
+        module, _, name = place.rpartition(".")
+        return getattr(import_module(f"{__package__}.{kernels}.{module}"), name)
 
 
 BUILT_IN = {

@@ -73,7 +73,7 @@ class Solver:
         update: "plain" or "flexible" conjugate gradients (for an M that is not one fixed linear map; costs one vector
         and one dot product), "auto": flexible where the preconditioner asks for it by its attribute `flexible`. "plain"
         is refused where a method could only stagnate with it.
-        engine: "compiled" (Numba kernels, CPU only), "torch", or "auto": compiled where that is possible.
+        engine: "compiled" (by Numba on a CPU, by Triton on CUDA), "torch", or "auto": compiled where that is possible.
         Raises ValueError for unknown or unavailable names, devices and superfluous weights, TypeError for wrong types.
         """
         if not isinstance(system, PoissonSystem):
@@ -240,7 +240,7 @@ class Solver:
     def _method(self, name: str) -> Preconditioner:
         if name not in self._methods:
             entry = registry.entry(name)
-            factory = entry.compiled_factory() if self.engine == "compiled" else entry.factory
+            factory = entry.factory_for(self.engine)
             made = factory(weights=self.weights) if entry.takes_weights else factory()
             self._methods[name], self._setups[name] = registry.checked(name, made), cuda_graph.GraphCache()
         return self._methods[name]

@@ -46,7 +46,7 @@ FLOORS = {
         engine
         pcg  registry
         torch_loop
-        compiled  classical  htp  htp_paper  spai  npo
+        compiled  fused  classical  htp  htp_paper  spai  npo
         message_passing  device  io  figures
         problems  preconditioner  stopping  right_hand_side
         system  status
