@@ -45,9 +45,8 @@ FLOORS = {
         solver
         engine
         pcg  registry
-        torch_loop
         compiled  fused  classical  htp  htp_paper  spai  npo
-        message_passing  device  io  figures
+        torch_loop  message_passing  device  io  figures
         problems  preconditioner  stopping  right_hand_side
         system  status
         stencil  topology
