@@ -38,14 +38,26 @@ class Loop(Protocol):
     unknowns: int
     refused: str  # why it runs slower than it could, one sentence; "" where it does not
 
-    def load(self, system: PoissonSystem) -> bool:
-        """Take over the system's present coefficients; False where their sum is not finite."""
+    def receive(
+        self,
+        system: PoissonSystem,
+        source: PoissonSystem,
+        b: torch.Tensor,
+        x0: torch.Tensor | None,
+        rtol: float,
+        atol: float,
+    ) -> RightHandSide | None:
+        """Bring system to the values of source and load it; b and x0 (ny, nx), float64, are made ready.
 
-    def receive(self, b: torch.Tensor, solid: torch.Tensor, project: Projector) -> RightHandSide | None:
-        """b (ny, nx), float64, on this device, made ready; None where it is not finite in the fluid."""
+        system is the loop's own, on its device.  rtol, atol: where the solve will end.
+        None where coefficients, or b in the fluid, are not finite.
+        """
 
-    def begin(self, M: Preconditioner, project: Projector, b: torch.Tensor, flexible: bool) -> None:
-        """Prepare for b (N,), projected, finite, with x = 0."""
+    def begin(self, M: Preconditioner, project: Projector, b: RightHandSide, flexible: bool) -> None:
+        """Prepare for b with this M."""
+
+    def start(self, x0: torch.Tensor | None, target: float) -> tuple[float, float]:
+        """`true_residual` at x0 (N,), or at 0 if that is no better, from where the iteration begins."""
 
     def guess(self, x: torch.Tensor | None) -> None:
         """Set x (N,); None: 0."""
@@ -78,7 +90,7 @@ class PCG:
         self,
         M: Preconditioner,
         project: Projector,
-        b: torch.Tensor,
+        b: RightHandSide,
         x0: torch.Tensor | None,
         tolerance: float,
         max_iterations: int,
@@ -87,17 +99,16 @@ class PCG:
     ) -> Outcome:
         """Iterate until ||P b - A x|| <= tolerance ||P b||, with the system loaded and M set up.
 
-        b (N,) is projected, finite and of a norm whose square is a normal number;  x0 (N,) or None: a guess that is
-        no better than zero is dropped.  should_stop: asked now and then; True ends as at the iteration limit.
+        b is projected, finite and of a norm whose square is a normal number;  x0 (N,) or None: a guess that is no
+        better than zero is dropped.  should_stop: asked now and then; True ends as at the iteration limit.
         flexible: the form of beta for an M that is not one fixed linear map.
         """
         loop, rule = self.loop, StoppingRule(tolerance, max_iterations, self.loop.unknowns)
         loop.begin(M, project, b, flexible)
-        residual, rounding = self._start(x0)
+        residual, rounding = loop.start(x0, rule.target)
         rule.begin(residual)
         if rule.reached(residual, rounding):
             return Outcome(loop.solution(), Status.CONVERGED, 0, residual, np.zeros(0))
-        loop.restart(rule.target)
         while True:
             progress = loop.run(rule.remaining, rule.history)
             if progress.running and should_stop is not None and should_stop():
@@ -113,13 +124,3 @@ class PCG:
                 return Outcome(loop.solution(), status, rule.iterations, residual, np.array(rule.history))
             if rule.restart:
                 loop.restart(rule.target)
-
-    def _start(self, x0: torch.Tensor | None) -> tuple[float, float]:
-        """True residual and rounding at x0, or at 0 if that is no better."""
-        self.loop.guess(x0)
-        if x0 is not None:
-            residual, rounding = self.loop.true_residual()
-            if residual < 1.0:
-                return residual, rounding
-            self.loop.guess(None)
-        return 1.0, 0.0

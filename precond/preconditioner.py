@@ -7,8 +7,8 @@ class of your own need not inherit from `Preconditioner`: `adapted` takes any ob
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 import numpy as np
 import torch
@@ -41,13 +41,25 @@ class Preconditioner(ABC):
     capturable: `apply` neither waits for the device nor allocates outside torch, so that a CUDA graph may replay it.
     recordable: the same holds for `setup`, which then writes into the tensors of its first call and depends on nothing
         but the system; it is recorded anew when walls have changed.
-    inference_ms: the part of the last setup that a network took [ms].
+    recorded_for: what a recording of `apply` depends on besides tensors that setup refreshes in place; None: on the
+        walls, so that it is made anew when they change.
+    inference_ms: the part of the last setup that a network took [ms]; set it to a number or to what has a float(...).
     """
 
     flexible: bool = False
     capturable: bool = False
     recordable: bool = False
-    inference_ms: float = 0.0
+    recorded_for: Hashable = None
+    _inference: SupportsFloat = 0.0
+
+    @property
+    def inference_ms(self) -> float:
+        """See above; reading it may wait for the device."""
+        return float(self._inference)
+
+    @inference_ms.setter
+    def inference_ms(self, time: SupportsFloat) -> None:
+        self._inference = time
 
     @abstractmethod
     def setup(self, system: PoissonSystem) -> None:

@@ -141,17 +141,19 @@ class Solver:
     ) -> Solution:
         """`solve` with checked arguments."""
         clock = StageTimer(self.device)
-        local = self._refresh(system)
-        project = local.topology.projector
-        given = self._pcg.loop.receive(b_field.to(self.device), local.solid, project)
-        if given is None or not self._pcg.loop.load(local):
+        local, loop = self._local_for(system), self._pcg.loop
+        given = loop.receive(local, system, b_field, guess, rtol, atol)
+        if given is not None and given.stale:
+            local.topology  # noqa: B018 - found anew
+            given = loop.receive(local, system, b_field, guess, rtol, atol)
+        local.settle()
+        if given is None:
             clock.lap("setup")
             return self._without_iterating(Status.NOT_FINITE, torch.zeros_like(b_field), math.nan, math.nan, clock)
         incompatibility = given.removed / given.size if given.size > 0 else 0.0
         if given.norm <= max(atol * given.scale, ZERO * given.size):
             clock.lap("setup")
             return self._without_iterating(Status.CONVERGED, torch.zeros_like(b_field), 0.0, incompatibility, clock)
-        start = None if guess is None else (guess.to(self.device) * given.scale).reshape(-1)
         tolerance = max(rtol, atol * given.scale / given.norm)
 
         attempts: list[tuple[str, Status, int]] = []
@@ -159,12 +161,13 @@ class Solver:
         for name in (self.effective_method, *self.fallback):
             M = self._set_up(name, local)
             clock.lap("setup")
-            clock.set_apart(M.inference_ms)
             flexible = M.flexible if self.update == "auto" else self.update == "flexible"
-            outcome = self._pcg.solve(M, project, given.projected, start, tolerance, limit, should_stop, flexible)
+            project = local.topology.projector
+            outcome = self._pcg.solve(M, project, given, given.guess, tolerance, limit, should_stop, flexible)
             clock.lap("solve")
-            if self._pcg.loop.refused and self._pcg.loop.refused not in self.notice:
-                self.notice = "; ".join(filter(None, (self.notice, self._pcg.loop.refused)))
+            clock.set_apart(M.inference_ms)
+            if loop.refused and loop.refused not in self.notice:
+                self.notice = "; ".join(filter(None, (self.notice, loop.refused)))
             M.observe(outcome.iterations)
             attempts.append((name, outcome.status, outcome.iterations))
             if best is None or outcome.status == Status.CONVERGED or outcome.residual < best[1].residual:
@@ -191,7 +194,8 @@ class Solver:
         """z = P M P r as PCG uses it, float64, (ny, nx), on r's device; M is set up from the last system given."""
         field = argument_checks.field(r, "r", self._system.shape)
         with limited_threads(self.device, field.numel()):
-            local = self._refresh(self._system)
+            local = self._local_for(self._system)
+            local.copy_from(self._system)
             M = self._set_up(self.effective_method, local)
             clean = local.project(field.to(self.device))
             out = torch.zeros_like(clean)
@@ -229,12 +233,12 @@ class Solver:
         self._methods: dict[str, Preconditioner] = {}
         self._setups: dict[str, cuda_graph.GraphCache] = {}
 
-    def _refresh(self, system: PoissonSystem) -> PoissonSystem:
-        """The system's present values on the solver's device."""
+    def _local_for(self, system: PoissonSystem) -> PoissonSystem:
+        """Where the system's values will be on the solver's device; its tensors are still those of the last one."""
         if system.shape != self._local.shape:
             self._allocate(system)
-        self._system = system
-        self._local.copy_from(system)
+        self._system, self._local.open_top = system, system.open_top
+        self._local.settle(False)
         return self._local
 
     def _method(self, name: str) -> Preconditioner:

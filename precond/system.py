@@ -34,6 +34,7 @@ class PoissonSystem:
         self.beta_x, self.beta_y, self.solid, self.open_top = beta_x, beta_y, solid, open_top
         self._pattern: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
         self._topology: Topology | None = None
+        self._settled = False
 
     @classmethod
     def from_density(
@@ -128,10 +129,14 @@ class PoissonSystem:
 
     def copy_from(self, other: PoissonSystem) -> None:
         """Take over the tensors' present values of a system of the same shape, from any device."""
+        self.copy_tensors(other)
+        self.open_top, self._settled = other.open_top, False
+
+    def copy_tensors(self, other: PoissonSystem) -> None:
+        """The part of `copy_from` that a recording may hold."""
         self.beta_x.copy_(other.beta_x)
         self.beta_y.copy_(other.beta_y)
         self.solid.copy_(other.solid)
-        self.open_top = other.open_top
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -184,11 +189,33 @@ class PoissonSystem:
     @property
     def topology(self) -> Topology:
         """Regions and projector, recomputed only when the pattern of open faces or solids has changed."""
-        pattern = (self.beta_x > 0, self.beta_y > 0, self.solid)
-        if self._topology is None or not all(map(torch.equal, pattern, self._pattern or ())):
-            self._pattern = (pattern[0], pattern[1], self.solid.clone())
+        if self._settled and self._topology is not None:
+            return self._topology
+        fresh = self.beta_x > 0, self.beta_y > 0, self.solid
+        if self._pattern is None or self._topology is None:
+            self._pattern = (fresh[0], fresh[1], self.solid.clone())
+            self._topology = Topology(*self._pattern)
+        elif not all(map(torch.equal, fresh, self._pattern)):
+            for old, new in zip(self._pattern, fresh):  # in place: a recording may read them
+                old.copy_(new)
             self._topology = Topology(*self._pattern)
         return self._topology
+
+    @property
+    def last_topology(self) -> Topology | None:
+        """Regions as they were when somebody last asked, without looking whether they still are."""
+        return self._topology
+
+    def walls_moved(self) -> torch.Tensor:
+        """0-d bool on the device: whether `last_topology` is no longer true. Does not wait for the device."""
+        assert self._pattern is not None, "nobody has asked for the topology yet"
+        fresh = self.beta_x > 0, self.beta_y > 0, self.solid
+        x, y, solid = ((new ^ old).any() for new, old in zip(fresh, self._pattern))
+        return x | y | solid
+
+    def settle(self, settled: bool = True) -> None:
+        """Spare further looks at the pattern until the next `copy_from`: nobody writes to the tensors meanwhile."""
+        self._settled = settled
 
     @property
     def regions(self) -> torch.Tensor:

@@ -1,85 +1,208 @@
-"""The loop of conjugate gradients in torch: on CUDA a chunk of iterations is a recorded graph.
+"""The loop of conjugate gradients in torch: on CUDA what comes before it, its iterations and its looks are recorded.
 
 All buffers are allocated once. An iteration never waits for the device: once the stop test has fired, its updates are
-multiplied by 0 and the count stands still, so a chunk of iterations can run blindly. On the CPU, where looking costs
-nothing, a chunk is one iteration.
+multiplied by 0 and the count stands still, so that as many can run blindly as the last solve needed. The host reads one
+vector of numbers after the arrival of a system and one after the iterations. On a CPU, where looking costs nothing, it
+looks after each iteration.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 
 from .device import cuda_graph
+from .device.fixed_projector import FixedProjector
 from .preconditioner import Preconditioner
 from .right_hand_side import RightHandSide
 from .stencil import Halo, Stencil
-from .stopping import Progress
-from .support.units import power_of_two_over
+from .stopping import SMALLEST_TARGET, Progress
 from .system import PoissonSystem
 from .topology import Projector
 
-CHUNK = 8  # iterations between two looks on CUDA: a look costs about as much as one captured iteration
+CHUNK = 8  # most iterations in one recording, and between two looks on CUDA while nothing is known of a method
+LONG = 64  # iterations of a solve from which recordings hold CHUNK of them: one too many costs little then
+ROOM = 512  # most iterations between two looks
 EPSILON = float(np.finfo(np.float64).eps)
+Project = Callable[[torch.Tensor], torch.Tensor]
+Key = tuple[Hashable, ...]  # of a recording; its last entry is the projector that it holds for, or one that stays
+
+# Places in `numbers`, squares of norms unless said. Of an iteration: r.Mr, p.Ap, z.Ap, denominator of beta, r.r, its
+# target. Of a look: iterations since the last one, whether they go on, b - A x, D x. Of an arrival: sum of the
+# diagonal, whether walls moved, largest |b| and what it is scaled with, P b, b, b - P b; at the start: b - A x, D x.
+(RZ, PQ, ZQ, LAST, RR, TARGET, COUNT, ACTIVE, RESIDUAL, ROUNDING, DIAGONAL, STALE, LARGEST, SCALE, NORM, SIZE, REMOVED,
+ START, START_ROUNDING, RTOL, ATOL, HISTORY) = range(22)  # fmt: skip
 
 
 class TorchLoop:
     """Vectors of one grid shape on one device, and the iteration on them; see pcg.Loop."""
 
     def __init__(self, ny: int, nx: int, device: torch.device, chunk: int | None = None):
-        """chunk: iterations run between two looks at the stop test; None picks it by device."""
-        self.chunk = chunk or (CHUNK if device.type == "cuda" else 1)
-        self.unknowns = ny * nx
+        """chunk: iterations run between two looks at the stop test; None: as many as will be needed on CUDA, 1 else."""
+        recorded = cuda_graph.possible(device)
+        self.chunk = chunk or (CHUNK if recorded else 1)
+        self._adapts = chunk is None and recorded
+        self.unknowns = n = ny * nx
         self.A = Stencil(ny, nx, device)
         self.x, self.p = Halo(ny, nx, device), Halo(ny, nx, device)
         self.b, self.r, self.z = (torch.zeros_like(self.A.diagonal) for _ in range(3))
+        self.given_b, self.given_x0, self.scaled_x0 = (torch.zeros_like(self.b) for _ in range(3))
         self.q = self.z  # z is spent once p is made, before q = A p: one vector less keeps 16,384 cells within 1 MiB
         self.flexible, self.q_kept = False, torch.empty(0)  # the flexible form needs A p beside the z that follows
         self.r_grid, self.z_grid = self.r.view(ny, nx), self.z.view(ny, nx)
-        scalars = torch.zeros(6, dtype=torch.float64, device=device)
-        self.rz, self.pq, self.zq, self.last, self.target, self.zero = scalars  # last: the denominator of beta
+        self.numbers = torch.zeros(HISTORY + ROOM, dtype=torch.float64, device=device)
+        self.rz, self.pq, self.zq, self.last, self.rr, self.target = self.numbers[:COUNT]
+        self.history = self.numbers[HISTORY:]
         self.active = torch.zeros((), dtype=torch.bool, device=device)
-        self.count = torch.zeros((), dtype=torch.int64, device=device)
-        self.rr = torch.zeros(self.chunk, dtype=torch.float64, device=device)
-        self.slots = list(self.rr)
+        self.count, self.slot = (torch.zeros(1, dtype=torch.int64, device=device) for _ in range(2))
+        self.zero = torch.zeros((), dtype=torch.float64, device=device)
+        self._seen = self.numbers
+        if device.type == "cuda":
+            self._seen = torch.zeros(self.numbers.shape, dtype=torch.float64, pin_memory=True)
         self.norm = 1.0
-        self.graphs: dict[tuple[int, bool], tuple[Preconditioner, cuda_graph.Graph]] = {}
+        self.project: Project = lambda v: v
+        self.fixed = FixedProjector(n, device) if recorded else None
+        self.graphs: dict[Key, tuple[Preconditioner, cuda_graph.Graph]] = {}
         self.graph: cuda_graph.Graph | None = None
-        self.captured_with: Projector | None = None
         self.refused = ""
-        self._asked_for: set[tuple[int, bool]] = set()
+        self._arrival, self._thorough_look = cuda_graph.GraphCache(), cuda_graph.GraphCache()
+        self._walls: object = None  # the projector that was taken up
+        self._seen_walls = 0  # systems that came with it
+        self._asked_for: set[Key] = set()
+        self._expected: dict[int, int] = {}  # iterations of the last solve, by id of M
+        self._wished = (math.nan, math.nan)
+        self._first, self._looked, self._unrolled = False, False, 1
+        self._done = self._counted = 0  # iterations of this solve, and since its last restart
 
-    def load(self, system: PoissonSystem) -> bool:
-        """Take over the system's present coefficients; False where their sum is not finite."""
+    # Arrival ----------------------------------------------------------------------------------------------------------
+
+    def load(self, system: PoissonSystem) -> None:
+        """Take over the system's present coefficients."""
         self.A.load(system.beta_x, system.beta_y)
-        return math.isfinite(float(self.A.diagonal.sum()))
 
-    def receive(self, b: torch.Tensor, solid: torch.Tensor, project: Projector) -> RightHandSide | None:
-        """b (ny, nx), float64, on this device, made ready; None where it is not finite in the fluid."""
-        field = torch.where(solid, 0.0, b).reshape(-1)
-        largest = float(field.abs().max())
-        if not math.isfinite(largest):
+    def receive(
+        self,
+        system: PoissonSystem,
+        source: PoissonSystem,
+        b: torch.Tensor,
+        x0: torch.Tensor | None,
+        rtol: float,
+        atol: float,
+    ) -> RightHandSide | None:
+        """Bring system to the values of source and load it; b and x0 (ny, nx), float64, are made ready.
+
+        None where coefficients, or b in the fluid, are not finite.
+        """
+        trusting = cuda_graph.possible(self.r.device) and source.device == system.device
+        if not (trusting and system.last_topology):
+            system.copy_from(source)
+            trusting = False
+        topology = system.last_topology if trusting else None
+        self._take_up((topology or system.topology).projector)
+        self.given_b.copy_(b.reshape(-1))
+        if x0 is None:
+            self.given_x0.zero_()
+        else:
+            self.given_x0.copy_(x0.reshape(-1))
+        if (rtol, atol) != self._wished:
+            self._wished = rtol, atol
+            self.numbers[RTOL].fill_(rtol)
+            self.numbers[ATOL].fill_(atol)
+        read = (source.beta_x, source.beta_y, source.solid) if trusting else (system,)
+        work = partial(self._arrive, system, source if trusting else None)
+        self._seen_walls += 1
+        self._arrival(work, self.r.device, *read, self._key_of_walls(), self.q_kept)
+        seen = self._publish()
+        self._first = True
+        if not (math.isfinite(seen[DIAGONAL]) and math.isfinite(seen[LARGEST])):
             return None
-        scale = power_of_two_over(largest)
-        field.mul_(scale)
-        projected = project(project(field.clone()))  # twice: the first mean is off by rounding of b
-        norms = (float(v.norm()) for v in (projected, field, field - projected))
-        return RightHandSide(projected, scale, *norms)
+        norm, size, removed = (math.sqrt(seen[k]) for k in (NORM, SIZE, REMOVED))
+        guess = None if x0 is None else self.scaled_x0
+        return RightHandSide(self.b, float(seen[SCALE]), norm, size, removed, guess, bool(seen[STALE]))
 
-    def begin(self, M: Preconditioner, project: Projector, b: torch.Tensor, flexible: bool) -> None:
-        """Prepare for b (N,), projected, finite, with x = 0."""
-        self.M, self.project = M, project
+    def _arrive(self, system: PoissonSystem, source: PoissonSystem | None) -> None:
+        """All that comes before the first iteration but M. Nothing here waits for the device."""
+        numbers, dot = self.numbers, torch.linalg.vecdot
+        if source is not None:
+            system.copy_tensors(source)
+            numbers[STALE].copy_(system.walls_moved())
+        self.load(system)
+        torch.sum(self.A.diagonal, 0, out=numbers[DIAGONAL])
+        b = torch.where(system.solid.view(-1), 0.0, self.given_b)
+        torch.amax(b.abs(), 0, out=numbers[LARGEST])
+        scale = _power_of_two_over(numbers[LARGEST])
+        numbers[SCALE].copy_(scale)
+        b.mul_(scale)
+        self.b.copy_(b)
+        self.project(self.project(self.b))  # twice: the first mean is off by rounding of b
+        dot(self.b, self.b, out=numbers[NORM])
+        dot(b, b, out=numbers[SIZE])
+        b.sub_(self.b)
+        dot(b, b, out=numbers[REMOVED])
+        tolerance = torch.maximum(numbers[RTOL], numbers[ATOL] * scale / numbers[NORM].sqrt())
+        torch.mul(tolerance.clamp(min=SMALLEST_TARGET).square(), numbers[NORM], out=self.target)
+        torch.mul(self.given_x0, scale, out=self.scaled_x0)
+        self.x.centre.copy_(self.scaled_x0)
+        self._measure(numbers[START], numbers[START_ROUNDING])
+        better = numbers[START] < numbers[NORM]  # false for NaN as well
+        self.x.centre.masked_fill_(~better, 0.0)
+        numbers[START].copy_(torch.where(better, numbers[START], numbers[NORM]))
+        numbers[START_ROUNDING].mul_(better)
+        self._begin_anew()
+
+    def _take_up(self, project: Any) -> None:
+        """Use this projector, on CUDA through tensors that stay where that is possible."""
+        if project is self._walls:
+            return
+        fixed = self.fixed
+        taken = fixed is not None and isinstance(project, Projector) and fixed.take(project)
+        self._walls, self.project = project, fixed if taken and fixed is not None else project
+        self._seen_walls = 0
+        self.graphs = {key: entry for key, entry in self.graphs.items() if not isinstance(key[-1], Projector)}
+        self._asked_for = {key for key in self._asked_for if not isinstance(key[-1], Projector)}
+
+    def _key_of_walls(self) -> object:
+        """What a recording depends on that has the projector in it."""
+        return self.project
+
+    # Iteration --------------------------------------------------------------------------------------------------------
+
+    def begin(self, M: Preconditioner, project: Any, b: RightHandSide, flexible: bool) -> None:
+        """Prepare for b with this M; what is recorded is recorded, or found, here."""
+        self._take_up(project)
+        self.M = M
         if flexible and not self.q_kept.numel():
             self.q_kept = torch.zeros_like(self.r)
         self.flexible, self.q = flexible, self.q_kept if flexible else self.z
+        self.norm = b.norm
+        if b.projected is not self.b:
+            self.b.copy_(b.projected)
+            self._first = False
         self._prepare()
-        self.norm = float(b.norm())
-        self.b.copy_(b)
+
+    def start(self, x0: torch.Tensor | None, target: float) -> tuple[float, float]:
+        """`true_residual` at x0 (N,), or at 0 if that is no better, from where the iteration begins."""
+        self._done = 0
+        if self._first:  # as it arrived
+            self._first, self._looked, self._counted = False, False, 0
+            seen = self._seen
+            return math.sqrt(float(seen[START])) / self.norm, self._relative_rounding(float(seen[START_ROUNDING]))
+        self.guess(x0)
+        residual, rounding = (1.0, 0.0) if x0 is None else self.true_residual()
+        if not residual < 1.0:
+            self.guess(None)
+            residual, rounding = 1.0, 0.0
+        self.restart(target)
+        return residual, rounding
 
     def guess(self, x: torch.Tensor | None) -> None:
         """Set x (N,); None: 0."""
+        self._looked = False
         if x is None:
             self.x.centre.zero_()
         else:
@@ -91,46 +214,56 @@ class TorchLoop:
 
     def true_residual(self) -> tuple[float, float]:
         """||P b - A x|| / ||P b|| after projecting x, which moves it by rounding only, and eps ||D x|| / ||P b||."""
-        self.project(self.x.centre)
-        work = self.z  # not q, from which the flexible form goes on
-        torch.mul(self.A.diagonal, self.x.centre, out=work)
-        rounding = EPSILON * float(work.norm()) / self.norm
-        self.A.residual(self.b, self.x, out=work)
-        return float(work.norm()) / self.norm, rounding
+        if not self._looked:
+            self._measure(self.numbers[RESIDUAL], self.numbers[ROUNDING])
+            self._publish()
+        seen = self._seen
+        return math.sqrt(float(seen[RESIDUAL])) / self.norm, self._relative_rounding(float(seen[ROUNDING]))
 
     def restart(self, target: float) -> None:
         """Begin anew at the present x, from its true residual, until the recursive one is below the target."""
         self.target.fill_((target * self.norm) ** 2)
-        self.count.zero_()
-        self.A.residual(self.b, self.x, out=self.r)
-        self.project(self.r)
-        self.p.centre.zero_()
-        self.last.fill_(math.inf)  # so that the first direction is z + 0 p
-        if self.flexible:
-            self.q.zero_()  # NaN of an earlier solve would pass through that 0
-        self.active.fill_(True)
-        self.counted = 0
+        self._begin_anew()
+        self._looked, self._counted = False, 0
 
     def run(self, most: int, history: list[float]) -> Progress:
-        """Run a chunk of at most so many iterations and append the recursive residual after each."""
-        iterations = min(self.chunk, most)
-        if self.graph is not None and iterations == self.chunk:
+        """Run at most so many iterations and append the recursive residual after each."""
+        todo = self._blindly(most)
+        chunks, rest = divmod(todo, self._unrolled) if self.graph is not None else (0, todo)
+        for _ in range(chunks):
+            assert self.graph is not None
             self.graph.replay()
+        for _ in range(rest):
+            self._iteration()
+        self._looked = cuda_graph.possible(self.r.device)
+        if self._looked and self._seen_walls < 2 and self.project is not self.fixed:
+            self._look_thoroughly()  # there are several looks in a solve: a wall that moves would have each recorded
+        elif self._looked:
+            self._thorough_look(self._look_thoroughly, self.r.device, self._key_of_walls(), self.q)
         else:
-            self._chunk(iterations)
-        fresh = int(self.count) - self.counted
-        self.counted += fresh
-        history += [math.sqrt(rr) / self.norm for rr in self.rr[:fresh].tolist()]
-        running = bool(self.active)
-        if running and most > iterations:
-            return Progress(True, True, history[-1], False)
-        rz, pq, rr = (float(s) for s in (self.rz, self.pq, self.rr[iterations - 1]))
+            self._look()
+        seen = self._publish()
+        before, self._counted = self._counted, int(seen[COUNT])
+        self._done += self._counted - before
+        self._expected[id(self.M)] = self._done
+        fresh = seen[HISTORY + np.arange(before, self._counted) % ROOM]
+        history += (np.sqrt(fresh) / self.norm).tolist()
+        running = bool(seen[ACTIVE])
+        rz, pq, rr = (float(seen[k]) for k in (RZ, PQ, RR))
         finite = all(map(math.isfinite, (rz, pq, rr)))
         recursive = math.sqrt(rr) / self.norm if finite else math.nan
-        return Progress(running, finite, recursive, not running and rr <= float(self.target))
+        return Progress(running, finite, recursive, not running and rr <= float(seen[TARGET]))
 
-    def _iteration(self, rr: torch.Tensor) -> None:
-        """One iteration, rr = r.r after it. Nothing here waits for the device."""
+    def _blindly(self, most: int) -> int:
+        """Iterations until the next look."""
+        if not self._adapts:
+            return min(self.chunk, most)
+        expected = self._expected.get(id(self.M), CHUNK) if self._done == 0 else max(1, self._done // CHUNK)
+        whole = self._unrolled * -(-expected // self._unrolled)
+        return min(whole if self._done == 0 else min(whole, max(CHUNK, self._unrolled)), most, ROOM)
+
+    def _iteration(self) -> None:
+        """One iteration. Nothing here waits for the device."""
         p = self.p.centre
         self.M.apply(self.r_grid, self.z_grid)
         self.project(self.z)
@@ -148,41 +281,102 @@ class TorchLoop:
         alpha = torch.where(self.active, self.rz / self.pq, self.zero)
         self.x.centre.addcmul_(p, alpha)
         self.r.addcmul_(self.q, alpha, value=-1)
-        torch.linalg.vecdot(self.r, self.r, out=rr)
+        torch.linalg.vecdot(self.r, self.r, out=self.rr)
+        torch.remainder(self.count, ROOM, out=self.slot)
+        self.history.scatter_(0, self.slot, self.rr.view(1))
         self.count += self.active
-        self.active &= rr > self.target
+        self.active &= self.rr > self.target
 
     def _sound(self) -> torch.Tensor:
         """Whether r.Mr and p.Ap are positive; false for NaN as well."""
         return torch.minimum(self.rz, self.pq) > 0
 
-    def _chunk(self, iterations: int | None = None) -> None:
-        """That many iterations, or the whole chunk."""
-        for rr in self.slots[:iterations]:
-            self._iteration(rr)
+    def _begin_anew(self) -> None:
+        """r = P (b - A x), p = 0."""
+        self.A.residual(self.b, self.x, out=self.r)
+        self.project(self.r)
+        self.count.zero_()
+        self.p.centre.zero_()
+        self.last.fill_(math.inf)  # so that the first direction is z + 0 p
+        if self.q_kept.numel():
+            self.q_kept.zero_()  # NaN of an earlier solve would pass through that 0
+        self.active.fill_(True)
+
+    # Looking ----------------------------------------------------------------------------------------------------------
+
+    def _measure(self, residual: torch.Tensor, rounding: torch.Tensor) -> None:
+        """Project x; the squares of b - A x and of D x. z is spent, but not q, from which the flexible form goes on."""
+        self.project(self.x.centre)
+        work = self.z
+        torch.mul(self.A.diagonal, self.x.centre, out=work)
+        torch.linalg.vecdot(work, work, out=rounding)
+        self.A.residual(self.b, self.x, out=work)
+        torch.linalg.vecdot(work, work, out=residual)
+
+    def _look(self) -> None:
+        self.numbers[COUNT].copy_(self.count[0])
+        self.numbers[ACTIVE].copy_(self.active)
+
+    def _look_thoroughly(self) -> None:
+        self._look()
+        self._measure(self.numbers[RESIDUAL], self.numbers[ROUNDING])
+
+    def _publish(self) -> np.ndarray:
+        """`numbers` on the host: the one wait."""
+        if self._seen is not self.numbers:
+            self._seen.copy_(self.numbers, non_blocking=True)
+            torch.cuda.current_stream(self.r.device).synchronize()
+        return self._seen.numpy()
+
+    def _relative_rounding(self, square: float) -> float:
+        return EPSILON * math.sqrt(square) / self.norm
+
+    # Recording --------------------------------------------------------------------------------------------------------
+
+    def _unroll(self) -> None:
+        for _ in range(self._unrolled):
+            self._iteration()
 
     def _prepare(self) -> None:
-        """On CUDA, find the graph of a chunk with this M, or record it; all are stale once the regions changed.
+        """On CUDA, find the graph of some iterations with this M, or record it when it is asked for the second time.
 
-        It is recorded when it is asked for the second time: while a wall moves, every solve has regions of its own.
-        Recording spoils every vector but b and A: the solve begins after it. Where CUDA refuses, `refused` says why,
-        and the chunk runs kernel by kernel, which is slower and gives the same.
+        While a wall moves, a method whose recording depends on walls runs kernel by kernel. Recording computes nothing.
+        Where CUDA refuses, `refused` says why, and iterations run kernel by kernel, which is slower and gives the same.
         """
         self.graph = None
         if not cuda_graph.possible(self.r.device) or not self.M.capturable:
+            self._unrolled = 1
             return
-        if self.captured_with is not self.project:
-            self.graphs, self.captured_with, self._asked_for = {}, self.project, set()
-        key = (id(self.M), self.flexible)  # the entry keeps M alive, so that no other object gets its id
+        long = self._expected.get(id(self.M), 0) >= LONG
+        self._unrolled = (CHUNK if long else 1) if self._adapts else self.chunk
+        walls = self._walls if self.M.recorded_for is None else self._key_of_walls()
+        # the entry keeps M alive, so that no other object gets its id
+        key = (id(self.M), self.flexible, self._unrolled, self.M.recorded_for, walls)
         if key in self.graphs:
             self.graph = self.graphs[key][1]
         elif key not in self._asked_for:
             self._asked_for.add(key)
         elif not self.refused:
-            self.active.fill_(False)
             try:
-                self.graphs[key] = self.M, cuda_graph.record(self._chunk, self.r.device)
+                self.graphs[key] = self.M, self._recorded()
             except RuntimeError as error:
                 self.refused = f"iterations run kernel by kernel, as CUDA cannot record them: {error}".splitlines()[0]
                 return
             self.graph = self.graphs[key][1]
+
+    def _recorded(self) -> cuda_graph.Graph:
+        """The graph, and all as it was before: recording spoils every vector but b."""
+        x = self.x.buffer.clone()
+        self.active.fill_(False)
+        try:
+            return cuda_graph.record(self._unroll, self.r.device)
+        finally:
+            self.x.buffer.copy_(x)
+            self._begin_anew()
+
+
+def _power_of_two_over(largest: torch.Tensor) -> torch.Tensor:
+    """`support.units.power_of_two_over` on the device, 0-d float64: 2^-e in its bits."""
+    exponent = torch.frexp(largest).exponent.to(torch.int64).clamp(-1000, 1000)
+    power = ((1023 - exponent) << 52).view(torch.float64)
+    return torch.where((largest > 0) & (largest < math.inf), power, 1.0)

@@ -19,6 +19,7 @@ from .. import registry
 from ..device.timer import StageTimer
 from ..pcg import PCG
 from ..preconditioner import Preconditioner
+from ..right_hand_side import RightHandSide
 from ..status import Status
 from ..stencil import Stencil
 from ..support.threads import limited_threads
@@ -165,7 +166,8 @@ def _solved(M: Preconditioner, group: Group, rtol: float, cap: int, flexible: bo
             M.setup(system)
             clock.lap("setup")
             clock.set_apart(M.inference_ms)
-            outcome = pcg.solve(M, _nothing, case.b.reshape(-1), None, rtol, cap, flexible=flexible)  # type: ignore[arg-type]
+            b = RightHandSide.of(case.b.reshape(-1))
+            outcome = pcg.solve(M, _nothing, b, None, rtol, cap, flexible=flexible)  # type: ignore[arg-type]
             clock.lap("solve")
             iterations = outcome.iterations if outcome.status is Status.CONVERGED else cap
             stages = (clock.setup_ms, clock.inference_ms, clock.solve_ms)

@@ -21,6 +21,7 @@ from ..device.timer import StageTimer
 from ..pcg import PCG, Outcome
 from ..preconditioner import Preconditioner
 from ..registry import checked, entry
+from ..right_hand_side import RightHandSide
 from ..status import Status
 from ..support.threads import limited_threads
 from ..system import PoissonSystem
@@ -73,11 +74,10 @@ class Rounded(PoissonSystem):
 class RecursiveLoop(TorchLoop):
     """The loop with their operator, whose diagonal is stored apart, and without a test for breakdown."""
 
-    def load(self, system: PoissonSystem) -> bool:
+    def load(self, system: PoissonSystem) -> None:
         """Faces, then the diagonal as it was rounded."""
-        finite = super().load(system)
+        super().load(system)
         self.A.diagonal.copy_(system.diagonal().masked_fill(system.solid, 0.0).view(-1))
-        return finite
 
     def _sound(self) -> torch.Tensor:
         """Not asked for there: rounding lifts the null eigenvalue to either side of 0, and their loop goes on."""
@@ -87,11 +87,13 @@ class RecursiveLoop(TorchLoop):
 class RecursivePCG(PCG):
     """The same iterations, ended by the recursive residual and never checked or restarted."""
 
+    loop: TorchLoop
+
     def solve(  # their rule in place of stopping.StoppingRule
         self,
         M: Preconditioner,
         project: Any,
-        b: torch.Tensor,
+        b: RightHandSide,
         x0: torch.Tensor | None,
         tolerance: float,
         max_iterations: int,
@@ -101,8 +103,7 @@ class RecursivePCG(PCG):
         """Iterate from zero until ||r|| <= tolerance ||b||; the residual returned is the true one."""
         loop, history = self.loop, list[float]()
         loop.begin(M, project, b, flexible)
-        loop.guess(None)
-        loop.restart(tolerance)
+        loop.start(None, tolerance)
         progress = loop.run(max_iterations, history)
         while progress.running and len(history) < max_iterations:
             progress = loop.run(max_iterations - len(history), history)
@@ -170,7 +171,7 @@ def _run(pcg: RecursivePCG, M: Preconditioner, case: Case, device: torch.device,
     M.setup(system)
     clock.lap("setup")
     clock.set_apart(M.inference_ms)
-    outcome = pcg.solve(M, _nothing, case.b.reshape(-1), None, RTOL, cap)
+    outcome = pcg.solve(M, _nothing, RightHandSide.of(case.b.reshape(-1)), None, RTOL, cap)
     clock.lap("solve")
     stages = (clock.setup_ms, clock.inference_ms, clock.solve_ms)
     iterations = outcome.iterations if outcome.status is Status.CONVERGED else cap

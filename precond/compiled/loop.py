@@ -334,30 +334,54 @@ class CompiledLoop:
     def load(self, system: PoissonSystem) -> bool:
         """Take over the system's present coefficients; False where their sum is not finite."""
         v = self.vectors
-        total = load_faces(system.beta_x.numpy(), system.beta_y.numpy(), v.diagonal, v.west, v.south)
-        return math.isfinite(total)
+        return math.isfinite(load_faces(system.beta_x.numpy(), system.beta_y.numpy(), v.diagonal, v.west, v.south))
 
-    def receive(self, b: torch.Tensor, solid: torch.Tensor, project: Projector) -> RightHandSide | None:
-        """b (ny, nx), float64, on this device, made ready; None where it is not finite in the fluid."""
-        self._take_up(project)
+    def receive(
+        self,
+        system: PoissonSystem,
+        source: PoissonSystem,
+        b: torch.Tensor,
+        x0: torch.Tensor | None,
+        rtol: float,
+        atol: float,
+    ) -> RightHandSide | None:
+        """Bring system to the values of source and load it; b and x0 (ny, nx), float64, are made ready.
+
+        None where coefficients, or b in the fluid, are not finite.
+        """
         v = self.vectors
-        bits = clean(b.contiguous().view(-1).numpy(), solid.view(-1).numpy(), v.r)
+        system.copy_from(source)
+        self._take_up(system.topology.projector)
+        finite = self.load(system)
+        bits = clean(b.to("cpu").contiguous().view(-1).numpy(), system.solid.view(-1).numpy(), v.r)
         largest = float(np.int64(bits).view(np.float64))
-        if not math.isfinite(largest):
+        if not (finite and math.isfinite(largest)):
             return None
         scale, projected = power_of_two_over(largest), self._projected
-        squares = scale_and_project(v, scale, v.r, projected.numpy())
-        return RightHandSide(projected, scale, *map(math.sqrt, squares))
+        squares = scale_and_project(self.vectors, scale, v.r, projected.numpy())
+        guess = None if x0 is None else (x0.to("cpu") * scale).reshape(-1)
+        norm, size, removed = map(math.sqrt, squares)
+        return RightHandSide(projected, scale, norm, size, removed, guess)
 
-    def begin(self, M: Preconditioner, project: Projector, b: torch.Tensor, flexible: bool) -> None:
-        """Prepare for b (N,), projected, finite, with x = 0."""
+    def begin(self, M: Preconditioner, project: Projector, b: RightHandSide, flexible: bool) -> None:
+        """Prepare for b with this M."""
         self._take_up(project)
         self.M, form = M, M.compiled()
         self._iterate: Callable[..., Any] | None = None if form is None else form.iterate
         self._data = () if form is None else form.data
         v = self.vectors
         v.numbers[FLEXIBLE] = int(flexible)
-        self.norm = math.sqrt(take(b.numpy(), v.b))  # NumPy's dot would wait for the threads of its BLAS
+        self.norm = math.sqrt(take(b.projected.numpy(), v.b))  # NumPy's dot would wait for the threads of its BLAS
+
+    def start(self, x0: torch.Tensor | None, target: float) -> tuple[float, float]:
+        """`true_residual` at x0 (N,), or at 0 if that is no better, from where the iteration begins."""
+        self.guess(x0)
+        residual, rounding = (1.0, 0.0) if x0 is None else self.true_residual()
+        if not residual < 1.0:
+            self.guess(None)
+            residual, rounding = 1.0, 0.0
+        self.restart(target)
+        return residual, rounding
 
     def guess(self, x: torch.Tensor | None) -> None:
         """Set x (N,); None: 0."""

@@ -9,7 +9,7 @@ import torch
 
 from ..device import cuda_graph
 from ..device.precision import whole_float32
-from ..device.timer import now
+from ..device.timer import Elapsed
 from ..io import network_file, network_memory
 from ..system import PoissonSystem
 from . import blocks, galerkin
@@ -96,11 +96,11 @@ class Htp(Hierarchy):
     def _prepare(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
         self.inference_ms = 0.0
         if self.age >= self.every or self._extra() > self.extra_iterations:
-            start = now(system.device)
+            watch = Elapsed(system.device)
             self.proposal(
                 lambda: self._propose(system, constants), system.device, system, self.pockets, system.open_top
             )
-            self.inference_ms = 1000 * (now(system.device) - start)
+            self.inference_ms = watch.stop()
             self.age = 0
             self.counts.clear()
         self.age += 1

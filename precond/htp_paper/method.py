@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..device.precision import whole_float32
-from ..device.timer import now
+from ..device.timer import Elapsed
 from ..io import network_file
 from ..io import weights as files
 from ..preconditioner import Preconditioner
@@ -47,10 +47,10 @@ class HtpPaper(Preconditioner):
             self._allocate(system)
         assert self.network is not None
         frames = of_systems(self.partition, [system])
-        start = now(system.device)
+        watch = Elapsed(system.device)
         with whole_float32():
             factors = self.network(frames)
-        self.inference_ms = 1000 * (now(system.device) - start)
+        self.inference_ms = watch.stop()
         self.product.load(factors)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..device.precision import whole_float32
-from ..device.timer import now
+from ..device.timer import Elapsed
 from ..io import network_file
 from ..message_passing.coefficient_planes import planes
 from ..preconditioner import Preconditioner
@@ -51,10 +51,10 @@ class Npo(Preconditioner):
         """Run the network's part for A; buffers are rewritten in place, so that captured graphs stay valid."""
         self.network.to(system.device)
         exact = planes([system], torch.float64)
-        start = now(system.device)
+        watch = Elapsed(system.device)
         with whole_float32():
             fresh = self.network.prepare(exact.to(torch.float32))
-        self.inference_ms = 1000 * (now(system.device) - start)
+        self.inference_ms = watch.stop()
         if self.operator is None or self.root.shape != system.shape:
             self.operator, self.root = fresh, exact.root[0, 0].clone()
             return

@@ -9,7 +9,7 @@ import torch
 
 from ..device import cuda_graph
 from ..device.precision import whole_float32
-from ..device.timer import now
+from ..device.timer import Elapsed
 from ..io import network_file, network_memory
 from ..message_passing.coefficient_planes import planes
 from ..preconditioner import CompiledForm, Preconditioner
@@ -76,9 +76,9 @@ class Spai(Preconditioner):
             self._allocate(system)
         self.inference_ms = 0.0
         if self.factor is None or self.age >= self.every:
-            start = now(system.device)
+            watch = Elapsed(system.device)
             self.prediction(lambda: self._predict(system), system.device, system)
-            self.inference_ms, self.age = 1000 * (now(system.device) - start), 0
+            self.inference_ms, self.age = watch.stop(), 0
         self.age += 1
         self.algebra(lambda: self._build(system), system.device, system)
 

@@ -6,6 +6,7 @@ import torch
 
 from ..pcg import PCG
 from ..preconditioner import Preconditioner
+from ..right_hand_side import RightHandSide
 from ..status import Status
 from ..system import PoissonSystem
 from ..torch_loop import TorchLoop
@@ -22,5 +23,5 @@ def iterations_with(
     loop.load(local)
     project = local.topology.projector
     projected = project(b.to(device).reshape(-1).clone())
-    outcome = PCG(loop).solve(M, project, projected, None, rtol, cap, flexible=M.flexible)
+    outcome = PCG(loop).solve(M, project, RightHandSide.of(projected), None, rtol, cap, flexible=M.flexible)
     return outcome.iterations if outcome.status is Status.CONVERGED else cap

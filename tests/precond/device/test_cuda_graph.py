@@ -12,9 +12,9 @@ from precond.device import cuda_graph
 from precond.htp.method import EVERY
 from tests.precond.device import tape
 
-# by name, how many graphs there are: the solver's loop, the set-up, the network
-GRAPHS = {"none": 1, "nystrom-16": 1, "jacobi": 2, "dilu": 2, "multigrid": 2, "dct": 2, "spai-static": 2, "spai": 3,
-          "hierarchy": 2, "polynomials": 2, "htp": 3}  # fmt: skip
+# by name, how many graphs there are: what arrives, the iterations, the look at the end, the set-up, the network
+GRAPHS = {"none": 3, "nystrom-16": 3, "jacobi": 4, "dilu": 4, "multigrid": 4, "dct": 4, "spai-static": 4, "spai": 5,
+          "hierarchy": 4, "polynomials": 4, "htp": 5}  # fmt: skip
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ def test_the_network_is_replayed_only_when_it_is_due(tapes):
     solver = Solver("htp", system, engine="torch")
     busy = [solver.solve(system, b).inference_ms > 0 for _ in range(3 * EVERY)]
     assert [k for k, ran in enumerate(busy) if ran] == [0, EVERY, 2 * EVERY]
-    solves, algebra, network = sorted(tapes, key=lambda t: -t.replays)
-    assert (solves.replays, algebra.replays, network.replays) > (3 * EVERY, 3 * EVERY - 2, 1)
-    assert network.replays == 2
+    assert len(tapes) == GRAPHS["htp"]
+    assert sorted(t.replays for t in tapes)[0] == 2  # the network's
+    assert all(t.replays > 2 * EVERY for t in tapes if t.replays != 2)
 
 
 @pytest.mark.parametrize("name", ["htp", "multigrid", "dilu", "jacobi", "dct", "spai-static"])

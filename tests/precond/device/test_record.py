@@ -105,7 +105,7 @@ def recordings(monkeypatch):
     made, refused = [], []
 
     def record(work, device):
-        name = getattr(work, "__name__", "set-up")
+        name = getattr(work, "__name__", "other")
         if name in refused:
             raise RuntimeError("operation not permitted when stream is capturing\nmore lines")
         made.append(name)
@@ -118,7 +118,7 @@ def recordings(monkeypatch):
 
 def test_a_loop_that_cannot_be_recorded_runs_all_the_same_and_says_so(recordings):
     made, refused = recordings
-    refused.append("_chunk")
+    refused.append("_unroll")
     system, b = problems.frame("blobs", 1024, 0, contrast=100)
     solver = Solver("jacobi", system, device="cpu", fallback=(), engine="torch")
     expected = Solver("jacobi", system, device="cpu", fallback=(), engine="compiled").solve(system, b)
@@ -126,7 +126,7 @@ def test_a_loop_that_cannot_be_recorded_runs_all_the_same_and_says_so(recordings
         solution = solver.solve(system, b)
         assert solution.status is Status.CONVERGED
         assert abs(solution.iterations - expected.iterations) <= 2
-    assert "_chunk" not in made
+    assert "_unroll" not in made
     assert solver.notice.count("kernel by kernel") == 1
     assert "more lines" not in solver.notice
 
@@ -141,10 +141,10 @@ def test_the_loop_is_recorded_at_its_second_solve_and_not_while_a_wall_moves(rec
             solid=torch.arange(system.shape[1]).eq(k).expand(system.shape),
         )
         assert solver.solve(moved, moved.project(b)).status is Status.CONVERGED
-    assert "_chunk" not in made
+    assert "_unroll" not in made
     for _ in range(4):
         assert solver.solve(moved, moved.project(b)).status is Status.CONVERGED
-    assert made.count("_chunk") == 1
+    assert made.count("_unroll") == 1
 
 
 def test_a_device_that_refuses_kernels_is_not_taken(monkeypatch):
