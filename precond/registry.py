@@ -66,9 +66,9 @@ class Entry:
 
 BUILT_IN = {
     "none": Entry(Identity, compiled="pointwise.Identity"),
-    "jacobi": Entry(Jacobi, compiled="pointwise.Jacobi"),
-    "dilu": Entry(Dilu, compiled="dilu.Dilu"),
-    "multigrid": Entry(Multigrid, compiled="multigrid.Multigrid"),
+    "jacobi": Entry(Jacobi, compiled="pointwise.Jacobi", fused="pointwise.Jacobi"),
+    "dilu": Entry(Dilu, compiled="dilu.Dilu", fused="dilu.Dilu"),
+    "multigrid": Entry(Multigrid, compiled="multigrid.Multigrid", fused="multigrid.Multigrid"),
     "htp-paper": Entry(htp_paper.HtpPaper, takes_weights=True, why_unavailable=htp_paper.why_unavailable),
     "htp": Entry(
         htp.Htp,

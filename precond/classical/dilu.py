@@ -22,6 +22,7 @@ class Dilu(Preconditioner):
     """
 
     capturable = recordable = True
+    recorded_for = "any walls"
 
     def __init__(self) -> None:
         self.A: Stencil | None = None

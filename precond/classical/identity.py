@@ -12,6 +12,7 @@ class Identity(Preconditioner):
     """M = I."""
 
     capturable = True
+    recorded_for = "any walls"
 
     def setup(self, system: PoissonSystem) -> None:
         """Nothing to prepare."""

@@ -13,6 +13,7 @@ class Jacobi(Preconditioner):
     """M = D^-1 with D the diagonal of A; 0 where a cell has no open face."""
 
     capturable = recordable = True
+    recorded_for = "any walls"
 
     def __init__(self) -> None:
         self.inverse_diagonal = torch.empty(0)

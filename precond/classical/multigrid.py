@@ -27,6 +27,7 @@ class Multigrid(Preconditioner):
     """
 
     capturable = recordable = True
+    recorded_for = "any walls"
 
     def __init__(self) -> None:
         self.levels: list[Level] = []
@@ -74,8 +75,11 @@ class Multigrid(Preconditioner):
     def _invert_coarsest(self) -> None:
         """(A + shift D)^-1 of the last level, in float64; rows without any open face count as identity."""
         coarsest = self.levels[-1]
-        A, nx = coarsest.A, coarsest.shape[1]
-        A.load(coarsest.beta_x, coarsest.beta_y)
+        coarsest.A.load(coarsest.beta_x, coarsest.beta_y)
+        self._invert_loaded()
+
+    def _invert_loaded(self) -> None:
+        A, nx = self.levels[-1].A, self.levels[-1].shape[1]
         dense = torch.diag(torch.where(A.diagonal > 0, (1 + SHIFT) * A.diagonal, 1.0))
         for offset, beta in ((1, A.west[1:]), (nx, A.south[nx:])):
             dense.diagonal(offset).sub_(beta)
