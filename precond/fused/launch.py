@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-Start = Callable[[], None]
+from torch.utils._python_dispatch import _disable_current_modes
 
-watchers: list[Callable[[str, Start], None]] = []  # each is told of every launch: its name, and how to repeat it
+from ..device.launch_count import watchers
 
 
 def launch(kernel: Any, programs: int, *arguments: Any, **constants: Any) -> None:
-    """Start so many programs of a kernel on these tensors and numbers; constants are its tl.constexpr parameters."""
+    """Start so many programs of a kernel on these tensors and numbers.
+
+    constants: its tl.constexpr parameters, and num_warps, 4 where nothing is said.
+    """
 
     def start() -> None:
         kernel[(programs,)](*arguments, **constants)
 
-    start()
+    if not watchers:
+        start()
+        return
+    with _disable_current_modes():  # whoever watches sees the launch, not what Triton's interpreter does for it
+        start()
     for watch in watchers:
         watch(kernel.__name__, start)
