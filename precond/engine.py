@@ -12,6 +12,7 @@ from importlib.util import find_spec
 import torch
 
 from .pcg import Loop
+from .preconditioner import Preconditioner
 from .torch_loop import TorchLoop
 
 ENGINES = ("auto", "compiled", "torch")
@@ -37,6 +38,13 @@ def why_not_fused(device: torch.device) -> str | None:
     if not find_spec("triton"):
         return "Triton is not installed; run 'pip install triton'"
     return import_module(f"{__package__}.fused.trial").why_not(device)
+
+
+def why_not_fused_method(
+    fused: Callable[[], Preconditioner], plain: Callable[[], Preconditioner], device: torch.device
+) -> str:
+    """ "" where a method's kernels in Triton agree with torch's operations on this device, else a sentence."""
+    return str(import_module(f"{__package__}.fused.trial").why_not_method(fused, plain, device))
 
 
 def chosen(engine: str, device: torch.device) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -166,8 +167,8 @@ class Solver:
             outcome = self._pcg.solve(M, project, given, given.guess, tolerance, limit, should_stop, flexible)
             clock.lap("solve")
             clock.set_apart(M.inference_ms)
-            if loop.refused and loop.refused not in self.notice:
-                self.notice = "; ".join(filter(None, (self.notice, loop.refused)))
+            if loop.refused:
+                self._note(loop.refused)
             M.observe(outcome.iterations)
             attempts.append((name, outcome.status, outcome.iterations))
             if best is None or outcome.status == Status.CONVERGED or outcome.residual < best[1].residual:
@@ -243,11 +244,28 @@ class Solver:
 
     def _method(self, name: str) -> Preconditioner:
         if name not in self._methods:
-            entry = registry.entry(name)
-            factory = entry.factory_for(self.engine)
-            made = factory(weights=self.weights) if entry.takes_weights else factory()
-            self._methods[name], self._setups[name] = registry.checked(name, made), cuda_graph.GraphCache()
+            self._methods[name], self._setups[name] = self._made(name), cuda_graph.GraphCache()
         return self._methods[name]
+
+    def _made(self, name: str) -> Preconditioner:
+        """The method by the engine's kernels, or by torch's operations where those in Triton fail on this device."""
+        entry = registry.entry(name)
+
+        def make(kernels: str) -> Preconditioner:
+            factory = entry.factory_for(kernels)
+            return registry.checked(name, factory(weights=self.weights) if entry.takes_weights else factory())
+
+        if self.engine == "fused" and entry.fused:
+            reason = engines.why_not_fused_method(partial(make, "fused"), partial(make, "torch"), self.device)
+            if reason:
+                self._note(f"{name} runs kernel by kernel: {reason}")
+                return make("torch")
+        return make(self.engine)
+
+    def _note(self, sentence: str) -> None:
+        """Add a sentence to the notice, once."""
+        if sentence not in self.notice:
+            self.notice = "; ".join(filter(None, (self.notice, sentence)))
 
     def _set_up(self, name: str, local: PoissonSystem) -> Preconditioner:
         """M, set up for the system; on CUDA from a graph, where the method allows that, until walls change."""
