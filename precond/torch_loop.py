@@ -258,9 +258,10 @@ class TorchLoop:
         """Iterations until the next look."""
         if not self._adapts:
             return min(self.chunk, most)
-        expected = self._expected.get(id(self.M), CHUNK) if self._done == 0 else max(1, self._done // CHUNK)
+        first = self._done == 0
+        expected = max(1, self._expected.get(id(self.M), CHUNK) if first else self._done // CHUNK)
         whole = self._unrolled * -(-expected // self._unrolled)
-        return min(whole if self._done == 0 else min(whole, max(CHUNK, self._unrolled)), most, ROOM)
+        return min(whole if first else min(whole, CHUNK), most, ROOM)
 
     def _iteration(self) -> None:
         """One iteration. Nothing here waits for the device."""
