@@ -75,6 +75,7 @@ class TorchLoop:
         self._seen_walls = 0  # systems that came with it
         self._asked_for: set[Key] = set()
         self._expected: dict[int, int] = {}  # iterations of the last solve, by id of M
+        self._long: dict[int, bool] = {}  # whether recordings hold CHUNK of them, likewise
         self._wished = (math.nan, math.nan)
         self._first, self._looked, self._unrolled = False, False, 1
         self._done = self._counted = 0  # iterations of this solve, and since its last restart
@@ -348,8 +349,12 @@ class TorchLoop:
         if not cuda_graph.possible(self.r.device) or not self.M.capturable:
             self._unrolled = 1
             return
-        long = self._expected.get(id(self.M), 0) >= LONG
-        self._unrolled = (CHUNK if long else 1) if self._adapts else self.chunk
+        if self._adapts:
+            long = self._long.get(id(self.M), False)  # and stays so until it is clearly not, or each would be recorded
+            self._long[id(self.M)] = long = self._expected.get(id(self.M), 0) >= (LONG // 2 if long else LONG)
+            self._unrolled = CHUNK if long else 1
+        else:
+            self._unrolled = self.chunk
         walls = self._walls if self.M.recorded_for is None else self._key_of_walls()
         # the entry keeps M alive, so that no other object gets its id
         key = (id(self.M), self.flexible, self._unrolled, self.M.recorded_for, walls)
