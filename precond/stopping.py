@@ -13,7 +13,7 @@ NOISE_FACTOR = 20  # below this many roundings the recursive residual is noise: 
 DRIFT_FACTOR = 2.0  # recursive and true residual are taken as one up to this factor
 PROGRESS_FACTOR = 0.9  # what counts as progress: the best residual below this times the former best
 RESTARTS = 2  # without progress before a solve is given up
-WINDOW = 500  # iterations between two looks at the true residual, at least
+WINDOW = 512  # iterations between two looks at the true residual, at least; all are multiples of torch_loop.CHUNK
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class StoppingRule:
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.history: list[float] = []
         self.restart, self.target = False, max(tolerance, SMALLEST_TARGET)
-        self._window = max(WINDOW, 4 * math.isqrt(unknowns))
+        self._window = max(WINDOW, 8 * (math.isqrt(unknowns) // 2))
         self._next_check = self._window
         self._best_in_window = self._best_at_stop = math.inf
         self._restarts_without_progress = self._last_restart = 0

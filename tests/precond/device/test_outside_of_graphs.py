@@ -11,7 +11,7 @@ MOST_OPERATIONS, MOST_WAITS = 8, 2
 @pytest.mark.parametrize("guess", [False, True])
 @pytest.mark.parametrize("name", ["none", "jacobi", "dilu", "multigrid", "spai-static", "hierarchy", "htp"])
 def test_operations_and_waits_of_a_solve_that_is_recorded(name, guess, there):
-    system, b = problems.frame("blobs", 400, 0, contrast=100, solids=True)
+    system, b = problems.frame("blobs", 400, 0, contrast=10, solids=True)
     copied = PoissonSystem.empty(*system.shape, device="cuda")
     copied.copy_from(system)
     b = b.to("cuda")
