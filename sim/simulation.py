@@ -86,7 +86,8 @@ class Simulation:
         self._plan = self._transport.plan
         self.p, self.b, self.rho, self._mu = (zeros(ny, nx) for _ in range(4))
         self.u, self.v = zeros(ny, nx + 1), zeros(ny + 1, nx)
-        self._rows, self._surface = zeros(ny, diagnostics.NUMBERS + count), zeros(ny, 2)
+        lines = diagnostics.lines(ny, self.device)
+        self._rows, self._surface = zeros(lines, diagnostics.NUMBERS + count), zeros(lines, 2)
         self._jump, self._jump_mu = zeros(count + 1), zeros(count + 1)
         self._sigma = zeros(count + 1, count + 1)
         self._boundary = Boundary(self.scene, self.grid, self.device)

@@ -55,7 +55,7 @@ FLOORS = {
 }
 PARTS_BELOW = {
     "app": ("sim", "precond"),
-    "sim": ("precond.system", "precond.support", "precond.compiled.jit"),
+    "sim": ("precond.system", "precond.support", "precond.compiled.jit", "precond.device.cuda_graph"),
     "precond": (),
 }
 DRAW_NOTHING = ("worker", "compare", "session", "record", "solving")  # in app: they know neither ui nor render

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from precond.device.cuda_graph import GraphCache
 from precond.support.threads import limited_threads
 from sim.scenes.scene import Walls
 
@@ -115,6 +116,10 @@ class Viscosity:
         self.rho, self.cell, self.resistance, self.sum, self.tau, self.turn = (plane(one) for one in planes)
         self.solid = torch.full((ny, nx), 255, dtype=torch.uint8, device=device)  # what `free` and `weight` belong to
         self.dry = torch.ones(ny, nx, dtype=torch.bool, device=device)
+        self.rz, self.target = torch.zeros(2, dtype=torch.float64, device=device)  # of the iteration in torch
+        self.active = torch.zeros((), dtype=torch.bool, device=device)
+        self.count = torch.zeros((), dtype=torch.int64, device=device)
+        self._recorded, self._blind = GraphCache(), 1  # iterations before the first look
 
     def step(
         self,
@@ -246,23 +251,41 @@ class Viscosity:
         loop = compiled_loop() if self.solid.device.type == "cpu" else None
         if loop is not None:
             return self._solve_compiled(loop)
-        x, p, q, r, z, M = self.x, self.p, self.q, self.r, self.z, self.inverse
+        p, r, z, M = self.p, self.r, self.z, self.inverse
         torch.mul(M.both, z.both, out=p.both)
-        norm = float(self._dot(z, p))
+        norm = self._dot(z, p)
         torch.mul(M.both, r.both, out=p.both)
-        rz = self._dot(r, p)
-        now, target, iterations = float(rz), max(self.rtol**2 * norm, SMALLEST), 0
-        while now > target and iterations < self.max_iterations:
-            self.apply(p, q)
-            alpha = rz / self._dot(p, q)
-            x.both.addcmul_(p.both, alpha)
-            r.both.addcmul_(q.both, alpha, value=-1)
-            torch.mul(M.both, r.both, out=z.both)
-            rz, last = self._dot(r, z), rz
-            torch.addcmul(z.both, p.both, rz / last, out=p.both)
-            now, iterations = float(rz), iterations + 1
-        residual = math.sqrt(now / max(norm, SMALLEST))
-        return Outcome(iterations, residual, now <= target and math.isfinite(residual))
+        self.rz.copy_(self._dot(r, p))
+        torch.clamp(self.rtol**2 * norm, min=SMALLEST, out=self.target)
+        torch.gt(self.rz, self.target, out=self.active)
+        self.count.zero_()
+        most, todo = self.max_iterations, self._blind
+        while True:
+            for _ in range(min(todo, most)):
+                self._recorded(self._iteration, r.both.device)
+            numbers = torch.stack((self.rz, self.target, norm, self.count, self.active.to(norm))).tolist()  # one wait
+            most, todo = self.max_iterations - int(numbers[3]), 1
+            if not numbers[4] or most <= 0:
+                break
+        now, target, size, iterations = numbers[:4]
+        if r.both.device.type == "cuda":  # there a look costs more than an iteration too many
+            self._blind = max(1, int(iterations))
+        residual = math.sqrt(now / max(size, SMALLEST)) if now >= 0 else math.nan
+        return Outcome(int(iterations), residual, now <= target and math.isfinite(residual))
+
+    def _iteration(self) -> None:
+        """One, of no effect after the target was met. Nothing here waits for the device."""
+        x, p, q, r, z = self.x, self.p, self.q, self.r, self.z
+        self.apply(p, q)
+        alpha = torch.where(self.active, self.rz / self._dot(p, q), 0.0)
+        x.both.addcmul_(p.both, alpha)
+        r.both.addcmul_(q.both, alpha, value=-1)
+        torch.mul(self.inverse.both, r.both, out=z.both)
+        rz = self._dot(r, z)
+        torch.addcmul(z.both, p.both, rz / self.rz, out=p.both)
+        self.rz.copy_(rz)
+        self.count += self.active
+        self.active &= rz > self.target
 
     def _solve_compiled(self, loop: Any) -> Outcome:
         """The same in one compiled call."""
