@@ -71,6 +71,9 @@ class Loop(Protocol):
     def run(self, most: int, history: list[float]) -> Progress:
         """Run at most so many iterations and append the recursive residual after each."""
 
+    def plain_step(self) -> float:
+        """The energy (r.y)^2 / y.A y that one step along y = P D^-1 r would win at x, r its true residual."""
+
     def solution(self) -> torch.Tensor:
         """A copy of x (N,)."""
 
@@ -106,7 +109,6 @@ class PCG:
         loop, rule = self.loop, StoppingRule(tolerance, max_iterations, self.loop.unknowns)
         loop.begin(M, project, b, flexible)
         residual, rounding = loop.start(x0, rule.target)
-        rule.begin(residual)
         if rule.reached(residual, rounding):
             return Outcome(loop.solution(), Status.CONVERGED, 0, residual, np.zeros(0))
         while True:
@@ -119,7 +121,7 @@ class PCG:
                 loop.guess(None)  # x may hold the NaN; zero is what we can vouch for
                 return Outcome(loop.solution(), Status.NOT_FINITE, rule.iterations, 1.0, np.array(rule.history))
             residual, rounding = loop.true_residual()
-            status = rule.judge(progress, residual, rounding)
+            status = rule.judge(progress, residual, rounding, loop.plain_step)
             if status is not None:
                 return Outcome(loop.solution(), status, rule.iterations, residual, np.array(rule.history))
             if rule.restart:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .status import Status
@@ -11,8 +12,10 @@ SMALLEST_TARGET = 1e-17  # the recursive residual says nothing below rounding; i
 SLACK = 1.05  # how far another order of summation may find the residual above a tolerance that we called reached
 NOISE_FACTOR = 20  # below this many roundings the recursive residual is noise: the rounding of all iterations adds up
 DRIFT_FACTOR = 2.0  # recursive and true residual are taken as one up to this factor
-PROGRESS_FACTOR = 0.9  # what counts as progress: the best residual below this times the former best
-RESTARTS = 2  # without progress before a solve is given up
+PROGRESS_FACTOR = 0.9  # what counts as progress of a restart: a residual below this times the former best
+LEAST_ROOM = 0.1  # of the tolerance, as the target of a recursive residual from which the true one differs
+NOTHING_WON = 1e-15  # energy won in a window, relative to all: rounding
+RESTARTS = 3  # without progress before a solve is given up
 WINDOW = 512  # iterations between two looks at the true residual, at least; all are multiples of torch_loop.CHUNK
 
 
@@ -22,12 +25,14 @@ class Progress:
 
     running: whether it goes on by itself; False after the target was reached or r.Mr or p.Ap was not positive.
     finite: whether its scalars are.  recursive: the recursive residual.  target_reached: whether it is at its target.
+    energy: what was won since it began anew, the sum of (r.Mr)^2 / p.Ap: by so much e.Ae fell, e the error of x.
     """
 
     running: bool
     finite: bool
     recursive: float
     target_reached: bool
+    energy: float
 
 
 class StoppingRule:
@@ -43,7 +48,8 @@ class StoppingRule:
         self.restart, self.target = False, max(tolerance, SMALLEST_TARGET)
         self._window = max(WINDOW, 8 * (math.isqrt(unknowns) // 2))
         self._next_check = self._window
-        self._best_in_window = self._best_at_stop = math.inf
+        self._best_at_stop = math.inf
+        self._energy_before = self._last_energy = 0.0
         self._restarts_without_progress = self._last_restart = 0
 
     @property
@@ -60,18 +66,17 @@ class StoppingRule:
         """Whether anyone who recomputes the true residual will find it within SLACK of the tolerance."""
         return residual <= self.tolerance and math.hypot(residual, rounding) <= SLACK * self.tolerance
 
-    def begin(self, residual: float) -> None:
-        """Start from this true residual."""
-        self._best_in_window = residual
-
     def stop_here(self) -> None:
         """The user wants an end: as at the iteration limit."""
         self.max_iterations = self.iterations
 
-    def judge(self, progress: Progress, residual: float, rounding: float) -> Status | None:
+    def judge(
+        self, progress: Progress, residual: float, rounding: float, plain_step: Callable[[], float]
+    ) -> Status | None:
         """The status if the solve ends with this true residual, None if it goes on (see `restart`).
 
         rounding: the part of the residual that depends on the order of summation, relative to ||P b||.
+        plain_step: gives the energy that one step along D^-1 r would win from here, D the diagonal of A.
         """
         if self.history:
             self.history[-1] = residual
@@ -83,22 +88,35 @@ class StoppingRule:
         cause = Status.STAGNATED if progress.recursive <= NOISE_FACTOR * rounding else Status.INDEFINITE
         if breakdown and self.iterations == self._last_restart:
             return cause
-        if not progress.running:
+        drifts = residual > DRIFT_FACTOR * progress.recursive
+        if drifts or not progress.running:
             self._restarts_without_progress += residual > PROGRESS_FACTOR * self._best_at_stop
             self._best_at_stop = min(self._best_at_stop, residual)
         if self._restarts_without_progress >= RESTARTS:
             return cause if breakdown else Status.STAGNATED
         if self.iterations >= self.max_iterations:
             return Status.ITERATION_LIMIT
-        self.restart = not progress.running or residual > DRIFT_FACTOR * progress.recursive
+        self.restart = drifts or not progress.running
         if self.iterations >= self._next_check:
-            best = residual if self.restart else min(residual, *self.history[-self._window :])
-            if best > PROGRESS_FACTOR * self._best_in_window:
+            # That the residual rises says nothing: conjugate gradients make the energy of the error fall, and that in
+            # every step. So it is of no use to go on only where many steps together have won no more than rounding, or
+            # than one step without any M would have.
+            energy = self._energy_before + progress.energy
+            won = energy - self._last_energy
+            if 0.0 < energy < math.inf and won <= max(NOTHING_WON * energy, plain_step()):
                 return Status.STAGNATED
-            self._best_in_window = min(self._best_in_window, best)
+            self._last_energy = energy
             self._next_check = self.iterations + self._window
         if self.restart:
             self._last_restart = self.iterations
-            room = math.sqrt(max(0.0, (SLACK * self.tolerance) ** 2 - rounding**2))
-            self.target = max(min(self.tolerance, room or self.tolerance), SMALLEST_TARGET)
+            self._energy_before += progress.energy
+            self.target = max(self._target_for(progress, residual, rounding), SMALLEST_TARGET)
         return None
+
+    def _target_for(self, progress: Progress, residual: float, rounding: float) -> float:
+        """For the recursive residual, with room for what the true one has beyond it; squares of both kinds add up."""
+        room = math.sqrt(max(0.0, (SLACK * self.tolerance) ** 2 - rounding**2)) or self.tolerance
+        drift = residual**2 - progress.recursive**2
+        if 0.0 < drift < self.tolerance**2:  # more was gathered on a long way, which a restart leaves behind
+            room = min(room, max(math.sqrt(self.tolerance**2 - drift), LEAST_ROOM * self.tolerance))
+        return min(self.tolerance, room)

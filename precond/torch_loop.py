@@ -20,7 +20,7 @@ from .device import cuda_graph
 from .device.fixed_projector import FixedProjector
 from .preconditioner import Preconditioner
 from .right_hand_side import RightHandSide
-from .stencil import Halo, Stencil
+from .stencil import Halo, Stencil, inverse
 from .stopping import SMALLEST_TARGET, Progress
 from .system import PoissonSystem
 from .topology import Projector
@@ -33,10 +33,11 @@ Project = Callable[[torch.Tensor], torch.Tensor]
 Key = tuple[Hashable, ...]  # of a recording; its last entry is the projector that it holds for, or one that stays
 
 # Places in `numbers`, squares of norms unless said. Of an iteration: r.Mr, p.Ap, z.Ap, denominator of beta, r.r, its
-# target. Of a look: iterations since the last one, whether they go on, b - A x, D x. Of an arrival: sum of the
-# diagonal, whether walls moved, largest |b| and what it is scaled with, P b, b, b - P b; at the start: b - A x, D x.
-(RZ, PQ, ZQ, LAST, RR, TARGET, COUNT, ACTIVE, RESIDUAL, ROUNDING, DIAGONAL, STALE, LARGEST, SCALE, NORM, SIZE, REMOVED,
- START, START_ROUNDING, RTOL, ATOL, HISTORY) = range(22)  # fmt: skip
+# target, the sum of (r.Mr)^2 / p.Ap. Of a look: iterations since the start, whether they go on, b - A x, D x. Of an
+# arrival: sum of the diagonal, whether walls moved, largest |b| and what it is scaled with, P b, b, b - P b; at the
+# start b - A x and D x; the tolerances.
+(RZ, PQ, ZQ, LAST, RR, TARGET, ENERGY, COUNT, ACTIVE, RESIDUAL, ROUNDING, DIAGONAL, STALE, LARGEST, SCALE, NORM, SIZE,
+ REMOVED, START, START_ROUNDING, RTOL, ATOL, HISTORY) = range(23)  # fmt: skip
 
 
 class TorchLoop:
@@ -56,7 +57,7 @@ class TorchLoop:
         self.flexible, self.q_kept = False, torch.empty(0)  # the flexible form needs A p beside the z that follows
         self.r_grid, self.z_grid = self.r.view(ny, nx), self.z.view(ny, nx)
         self.numbers = torch.zeros(HISTORY + ROOM, dtype=torch.float64, device=device)
-        self.rz, self.pq, self.zq, self.last, self.rr, self.target = self.numbers[:COUNT]
+        self.rz, self.pq, self.zq, self.last, self.rr, self.target, self.energy = self.numbers[:COUNT]
         self.history = self.numbers[HISTORY:]
         self.active = torch.zeros((), dtype=torch.bool, device=device)
         self.count, self.slot = (torch.zeros(1, dtype=torch.int64, device=device) for _ in range(2))
@@ -221,6 +222,18 @@ class TorchLoop:
         seen = self._seen
         return math.sqrt(float(seen[RESIDUAL])) / self.norm, self._relative_rounding(float(seen[ROUNDING]))
 
+    def plain_step(self) -> float:
+        """The energy (r.y)^2 / y.A y that one step along y = P D^-1 r would win at x, r its true residual."""
+        residual, product = torch.empty_like(self.b), torch.empty_like(self.b)  # asked for once in hundreds of steps
+        scaled = Halo(*self.A.shape, self.b.device)
+        self.A.residual(self.b, self.x, out=residual)
+        inverse(self.A.diagonal, out=product)
+        torch.mul(product, residual, out=scaled.centre)
+        self.project(scaled.centre)
+        self.A.apply(scaled, out=product)
+        won, size = torch.stack((residual.dot(scaled.centre), product.dot(scaled.centre))).tolist()
+        return won * (won / size) if size > 0 else 0.0
+
     def restart(self, target: float) -> None:
         """Begin anew at the present x, from its true residual, until the recursive one is below the target."""
         self.target.fill_((target * self.norm) ** 2)
@@ -253,7 +266,8 @@ class TorchLoop:
         rz, pq, rr = (float(seen[k]) for k in (RZ, PQ, RR))
         finite = all(map(math.isfinite, (rz, pq, rr)))
         recursive = math.sqrt(rr) / self.norm if finite else math.nan
-        return Progress(running, finite, recursive, not running and rr <= float(seen[TARGET]))
+        reached = not running and rr <= float(seen[TARGET])
+        return Progress(running, finite, recursive, reached, float(seen[ENERGY]))
 
     def _blindly(self, most: int) -> int:
         """Iterations until the next look."""
@@ -281,8 +295,10 @@ class TorchLoop:
         # Only while active: after the end 0 / 0 would make p NaN, and 0 times it would do the same to x.
         torch.where(self.active, self.pq if self.flexible else self.rz, self.last, out=self.last)
         alpha = torch.where(self.active, self.rz / self.pq, self.zero)
+        self.energy.addcmul_(alpha, self.rz)
         self.x.centre.addcmul_(p, alpha)
         self.r.addcmul_(self.q, alpha, value=-1)
+        self.project(self.r)  # constants that rounding leaves there grow where M answers them with something else
         torch.linalg.vecdot(self.r, self.r, out=self.rr)
         torch.remainder(self.count, ROOM, out=self.slot)
         self.history.scatter_(0, self.slot, self.rr.view(1))
@@ -298,6 +314,7 @@ class TorchLoop:
         self.A.residual(self.b, self.x, out=self.r)
         self.project(self.r)
         self.count.zero_()
+        self.energy.zero_()
         self.p.centre.zero_()
         self.last.fill_(math.inf)  # so that the first direction is z + 0 p
         if self.q_kept.numel():

@@ -36,10 +36,12 @@ MAGNITUDE = 0x7FFF_FFFF_FFFF_FFFF  # all bits of a float64 but its sign
 EPSILON = float(np.finfo(np.float64).eps)
 CHUNK_CELLS = 4_000_000  # cell updates in a compiled call, some 10 ms: between two looks at should_stop
 LONGEST = 4096  # iterations in one call
+CLEANED = 8  # iterations between two projections of r: constants that rounding leaves there are no longer harmless when
+# M answers them with something else, as multigrid does, which ties one cell down; 3,000 iterations instead of 19
 INTERPRETED = 8  # ... where M is not compiled: an iteration may then take long
 
 # places in Vectors.scalars
-LAST, TARGET, RZ, PQ, RR = range(5)
+LAST, TARGET, ENERGY, RZ, PQ, RR = range(6)
 # places in Vectors.numbers
 COUNT, STATE, PROJECTION, REGIONS, FLEXIBLE, WIDTH = range(6)
 # values of numbers[STATE]
@@ -54,7 +56,7 @@ class Vectors(NamedTuple):
     x, p: (N + 2 nx,), zeros before and behind.  r, z, q, b: (N,).  diagonal (N,), west (N + 1,), south (N + nx,): A.
     keep: (N,) bool, False where the solution is held at 0.  region: (N,) int32, the closed region of a cell or -1.
     weight: (regions,) 1 / cells of each closed region, 0 of an open one;  sums: (regions,) scratch.
-    scalars (5,), numbers (6,): see the places above.  history: (LONGEST,) r.r after each iteration.
+    scalars (6,), numbers (6,): see the places above.  history: (LONGEST,) r.r after each iteration.
     """
 
     x: np.ndarray
@@ -261,8 +263,11 @@ def step(loop, rz):
     scalars[LAST] = pq if numbers[FLEXIBLE] == 1 else rz
     rr = update(rz / pq, loop.p[width : width + n], loop.q, loop.x[width : width + n], loop.r)
     scalars[RR] = rr
+    scalars[ENERGY] += rz * (rz / pq)
     loop.history[numbers[COUNT]] = rr
     numbers[COUNT] += 1
+    if numbers[COUNT] % CLEANED == 0 and numbers[PROJECTION] != HIDDEN:
+        project(loop, loop.r)
     if not rr > scalars[TARGET]:
         numbers[STATE] = REACHED
         return False
@@ -278,6 +283,7 @@ def begin_again(loop):
     loop.p[:] = 0.0
     loop.q[:] = 0.0
     loop.scalars[LAST] = math.inf
+    loop.scalars[ENERGY] = 0.0
     loop.numbers[STATE] = RUNNING
     total = 0.0
     for k in range(loop.r.size):
@@ -303,6 +309,23 @@ def look(loop):
     return residual(loop.b, loop.x, loop.diagonal, loop.west, loop.south, width, loop.z)
 
 
+@kernel
+def plain_step(loop, scaled):
+    """(r.y)^2 / y.A y with y = P D^-1 r and r = b - A x; scaled: as x, zeros. z and nothing else is spent."""
+    width, n, z = loop.numbers[WIDTH], loop.r.size, loop.z
+    residual(loop.b, loop.x, loop.diagonal, loop.west, loop.south, width, z)
+    y = scaled[width : width + n]
+    for k in range(n):
+        d = loop.diagonal[k]
+        y[k] = z[k] / d if d > 0.0 else 0.0
+    project(loop, y)
+    won = 0.0
+    for k in range(n):
+        won += z[k] * y[k]
+    size = product(scaled, loop.diagonal, loop.west, loop.south, width, z)
+    return won * (won / size) if size > 0.0 else 0.0
+
+
 # The loop -----------------------------------------------------------------------------------------------------------
 
 
@@ -319,7 +342,7 @@ class CompiledLoop:
             x=wide(), p=wide(), r=plain(), z=plain(), q=plain(), b=plain(),
             diagonal=plain(), west=np.zeros(n + 1), south=np.zeros(n + nx),
             keep=np.ones(n, bool), region=np.zeros(n, np.int32), weight=np.zeros(1), sums=np.zeros(1),
-            scalars=np.zeros(5), numbers=np.zeros(6, np.int64), history=np.zeros(LONGEST),
+            scalars=np.zeros(6), numbers=np.zeros(6, np.int64), history=np.zeros(LONGEST),
         )  # fmt: skip
         self.vectors.numbers[WIDTH] = nx
         self.r_grid, self.z_grid = (torch.from_numpy(v).view(ny, nx) for v in (self.vectors.r, self.vectors.z))
@@ -396,6 +419,10 @@ class CompiledLoop:
         square, size = look(self.vectors)
         return math.sqrt(square) / self.norm, EPSILON * math.sqrt(size) / self.norm
 
+    def plain_step(self) -> float:
+        """The energy (r.y)^2 / y.A y that one step along y = P D^-1 r would win at x, r its true residual."""
+        return float(plain_step(self.vectors, np.zeros_like(self.vectors.x)))
+
     def restart(self, target: float) -> None:
         """Begin anew at the present x, from its true residual, until the recursive one is below the target."""
         self.vectors.scalars[TARGET] = (target * self.norm) ** 2
@@ -417,7 +444,7 @@ class CompiledLoop:
         state = int(v.numbers[STATE])
         finite = bool(np.isfinite(v.scalars[RZ:]).all())
         recursive = math.sqrt(v.scalars[RR]) / self.norm if finite else math.nan
-        return Progress(state == RUNNING, finite, recursive, state == REACHED)
+        return Progress(state == RUNNING, finite, recursive, state == REACHED, float(v.scalars[ENERGY]))
 
     def _take_up(self, project: Projector) -> None:
         """The projector's regions in the form of the kernels."""

@@ -43,7 +43,7 @@ class FusedLoop(TorchLoop):
         launch(vectors.products, self._programs, self.r, self.z, self.q, *walls, *end, n, FLEXIBLE=flexible, **size)
         launch(vectors.direct, self._programs, self.z, p, *walls, parts, numbers, n, nx, FLEXIBLE=flexible, **size)
         launch(vectors.multiply, self._programs, p, self.q, A.diagonal, A.faces_x, A.faces_y, parts, n, nx, **size)
-        moved = self.x.buffer, self.r, p, self.q, parts, numbers, self._going, self.pending
+        moved = self.x.buffer, self.r, p, self.q, inner.row, parts, numbers, self._going, self.pending
         launch(vectors.step, self._programs, *moved, n, nx, **size)
 
     def _begin_anew(self) -> None:

@@ -17,9 +17,8 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 1024, 8192
 # rows of `parts`: sums over z r, z row, r row, z q, q row, p q, r r; row: the constant of the closed region, of norm 1
 ZR, Z_ROW, R_ROW, ZQ, Q_ROW, PQ_PARTS, RR_PARTS = (tl.constexpr(k) for k in range(7))
 ROWS = 7
-RZ, PQ, LAST, RR, TARGET = (
-    tl.constexpr(k) for k in (torch_loop.RZ, torch_loop.PQ, torch_loop.LAST, torch_loop.RR, torch_loop.TARGET)
-)
+RZ, PQ, LAST, RR = (tl.constexpr(k) for k in (torch_loop.RZ, torch_loop.PQ, torch_loop.LAST, torch_loop.RR))
+TARGET, ENERGY = tl.constexpr(torch_loop.TARGET), tl.constexpr(torch_loop.ENERGY)
 HISTORY, ROOM = tl.constexpr(torch_loop.HISTORY), tl.constexpr(torch_loop.ROOM)
 
 
@@ -47,6 +46,7 @@ def conclude(parts, numbers, active, count, pending, PARTS: tl.constexpr, FLEXIB
     tl.store(numbers + RR, rr, mask=waiting)
     tl.store(numbers + HISTORY + before % ROOM, rr, mask=waiting)
     tl.store(numbers + LAST, pq if FLEXIBLE else rz, mask=waiting & going)
+    tl.store(numbers + ENERGY, tl.load(numbers + ENERGY) + rz * (rz / pq), mask=waiting & going)
     tl.store(count, before + 1, mask=waiting & going)
     tl.store(active, (going & (rr > tl.load(numbers + TARGET))).to(tl.uint8), mask=waiting)
     tl.store(pending, 0)
@@ -121,20 +121,22 @@ def multiply(p, q, diagonal, faces_x, faces_y, parts, n, nx, PARTS: tl.constexpr
 
 @triton.jit
 def step(
-    x, r, p, q, parts, numbers, active, pending, n, nx, PARTS: tl.constexpr, BLOCK: tl.constexpr
+    x, r, p, q, row, parts, numbers, active, pending, n, nx, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip
-    """x += alpha p, r -= alpha q with alpha = z.r / p.q while the solve is active, and the parts of r.r."""
+    """x += alpha p, r = P r - alpha q with alpha = z.r / p.q while the solve is active, and the parts of r.r."""
     program = tl.program_id(0)
     k = program * BLOCK + tl.arange(0, BLOCK)
     inside = k < n
-    rz = total(parts, ZR, PARTS) - total(parts, Z_ROW, PARTS) * total(parts, R_ROW, PARTS)
+    constant = total(parts, R_ROW, PARTS)
+    rz = total(parts, ZR, PARTS) - total(parts, Z_ROW, PARTS) * constant
     pq = total(parts, PQ_PARTS, PARTS)
     going = (tl.load(active) != 0) & (rz > 0.0) & (pq > 0.0)
     alpha = rz / pq
     x_k, r_k = tl.load(x + nx + k, mask=inside, other=0.0), tl.load(r + k, mask=inside, other=0.0)
     p_k, q_k = tl.load(p + nx + k, mask=inside, other=0.0), tl.load(q + k, mask=inside, other=0.0)
+    row_k = tl.load(row + k, mask=inside, other=0.0)
     # chosen and not multiplied by 0, which would keep a NaN
-    x_k, r_k = tl.where(going, x_k + alpha * p_k, x_k), tl.where(going, r_k - alpha * q_k, r_k)
+    x_k, r_k = tl.where(going, x_k + alpha * p_k, x_k), tl.where(going, r_k - row_k * constant - alpha * q_k, r_k)
     tl.store(x + nx + k, x_k, mask=inside)
     tl.store(r + k, r_k, mask=inside)
     tl.store(parts + RR_PARTS * PARTS + program, tl.sum(r_k * r_k))

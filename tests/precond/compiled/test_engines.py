@@ -48,7 +48,7 @@ def test_both_engines_take_the_same_iterations_to_the_same_pressure(method, case
     plain, fast = both(method, system, b, rtol=1e-8)
     assert plain.status is fast.status is Status.CONVERGED
     # Rounding moves some hundred iterations of Nystrom's at 1000:1 by more; double precision saves some of multigrid's.
-    more, fewer = 0.05 if method == "nystrom-16" else 0.03, 0.2 if method in SINGLE else 0.03
+    more, fewer = 0.05 if method == "nystrom-16" else 0.03, 0.2 if method in SINGLE else 0.04
     assert fast.iterations <= max(plain.iterations + 1, (1 + more) * plain.iterations)
     assert fast.iterations >= min(plain.iterations - 1, (1 - fewer) * plain.iterations)
     assert reference.residual(system, b.numpy(), fast.x.numpy()) <= 1.05e-8
