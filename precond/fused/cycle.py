@@ -1,0 +1,162 @@
+"""The cycle of htp/cycle.py with one kernel for every block solve of a level, one program per block.
+
+In every kernel a program gathers what its block needs of its neighbours from what the kernel before has written. The
+recurrences of a level, for s the last step and f what the last correction added to the residual:
+    first      s = B r,                            x = s
+    visit      d = W s - f,  f = W V e,            s = B (d + f),  x = x + s      with e from the level above,
+whose right-hand side is V^T d. Tiles are float32, the other levels float64.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+
+from .launch import launch
+from .tiles import edge_cell
+from .workspace import Workspace
+
+
+@triton.jit
+def solve_tiles(r, cell_of, scale, inverse, s, N):
+    """s (T, 64) = B S r for r (N,), float64, in the grid's order."""
+    t = tl.program_id(0)
+    i, j = tl.arange(0, 64), tl.arange(0, 64)
+    cell = tl.load(cell_of + t * 64 + i)
+    value = tl.load(r + cell, mask=cell < N, other=0.0).to(tl.float32) * tl.load(scale + t * 64 + i)
+    B = tl.load(inverse + t * 4096 + i[:, None] * 64 + j[None, :])
+    tl.store(s + t * 64 + j, tl.sum(value[:, None] * B, axis=0))
+
+
+@triton.jit
+def correct_tiles(s, near, rim, coupling, around, e, inverse, scale, cell_of, out, N):
+    """out (N,) = S (s + B (W s + W V e)), float64, in the grid's order; e (T, 8) from the level above."""
+    t = tl.program_id(0)
+    k, q, j = tl.arange(0, 32), tl.arange(0, 8), tl.arange(0, 64)
+    d = tl.load(rim + t * 32 + k) * tl.load(s + tl.load(near + t * 32 + k))
+    there = tl.load(around + t * 4 + k // 8)
+    theirs = tl.load(e + there[:, None] * 8 + q[None, :], mask=(there >= 0)[:, None], other=0.0).to(tl.float32)
+    d += tl.sum(theirs * tl.load(coupling + t * 256 + k[:, None] * 8 + q[None, :]), axis=1)
+    B = tl.load(inverse + t * 4096 + edge_cell(k)[:, None] * 64 + j[None, :])
+    x = tl.load(s + t * 64 + j) + tl.sum(d[:, None] * B, axis=0)
+    cell = tl.load(cell_of + t * 64 + j)
+    tl.store(out + cell, (x * tl.load(scale + t * 64 + j)).to(tl.float64), mask=cell < N)
+
+
+@triton.jit
+def restricted(u, real, s, near, down, told, K: tl.constexpr, FIRST: tl.constexpr):
+    """V^T d of the level below at unknowns u: the blocks' sums of down (B 8, K) times s at near (B, K), minus `told`."""
+    k = tl.arange(0, K)
+    places = tl.load(near + (u // 8)[:, None] * K + k[None, :], mask=real[:, None], other=0)
+    weights = tl.load(down + u[:, None] * K + k[None, :], mask=real[:, None], other=0.0).to(tl.float64)
+    total = tl.sum(weights * tl.load(s + places).to(tl.float64), axis=1)
+    if not FIRST:
+        total -= tl.load(told + u, mask=real, other=0.0)
+    return total
+
+
+@triton.jit
+def solve_groups(s_below, near, down, told, inverse, s, n: tl.constexpr, K: tl.constexpr, FIRST: tl.constexpr):
+    """s (G, n) = B r with r = V^T d of the level below.  FIRST: its d has no f."""
+    g = tl.program_id(0)
+    i, j = tl.arange(0, n), tl.arange(0, n)
+    r = restricted(g * n + i, i >= 0, s_below, near, down, told, K, FIRST)
+    B = tl.load(inverse + g * n * n + i[:, None] * n + j[None, :])
+    tl.store(s + g * n + j, tl.sum(r[:, None] * B, axis=0))
+
+
+@triton.jit
+def correct_groups(
+    s, entries, outer, around, lift, e, inverse, functions, x, f, told, s_out, out,
+    B, M: tl.constexpr, FIRST: tl.constexpr, LAST: tl.constexpr,
+):  # fmt: skip
+    """One visit of the level above. LAST: out (G, n) = x; else s_out = s, and `told` (G, 8) = V^T f for `restricted`.
+
+    entries (5 B, 8, 8), outer (B, 4): couplings towards the blocks around, where those are other groups'; see groups.py.
+    lift (G, 32, n) = W V from the groups around (G, 4).  FIRST: f is 0 and x is s.
+    """
+    n: tl.constexpr = M * 8
+    g = tl.program_id(0)
+    u, k, q = tl.arange(0, n), tl.arange(0, 32), tl.arange(0, 8)
+    side, component = k // 8, k % 8
+    block = g * M + u // 8
+    there = tl.load(outer + block[:, None] * 4 + side[None, :])
+    beyond = there >= 0
+    values = tl.load(s + there * 8 + component[None, :], mask=beyond, other=0.0)
+    place = ((1 + side)[None, :] * B + block[:, None]) * 64 + (u % 8)[:, None] * 8 + component[None, :]
+    d = tl.sum(values * tl.load(entries + place, mask=beyond, other=0.0), axis=1)
+    if FIRST:
+        whole = tl.load(s + g * n + u)
+    else:
+        whole = tl.load(x + g * n + u)
+        d -= tl.load(f + g * n + u)
+    group = tl.load(around + g * 4 + side)
+    above = tl.load(e + group * 8 + component, mask=group >= 0, other=0.0)
+    added = tl.sum(above[:, None] * tl.load(lift + g * 32 * n + k[:, None] * n + u[None, :]), axis=0)
+    right = d + added
+    i = tl.arange(0, n)
+    step = tl.sum(right[:, None] * tl.load(inverse + g * n * n + i[:, None] * n + u[None, :]), axis=0)
+    if LAST:
+        tl.store(out + g * n + u, whole + step)
+    else:
+        tl.store(x + g * n + u, whole + step)
+        tl.store(s_out + g * n + u, step)
+        tl.store(f + g * n + u, added)
+        V = tl.load(functions + g * 8 * n + q[:, None] * n + u[None, :])
+        tl.store(told + g * 8 + q, tl.sum(V * added[None, :], axis=1))
+
+
+@triton.jit
+def solve_top(s_below, near, down, told, top, e, B, n: tl.constexpr, K: tl.constexpr, FIRST: tl.constexpr):
+    """e (B, 8) = top (n, n) times V^T d of the level below; every program sums all of that for 8 rows."""
+    b = tl.program_id(0)
+    u, q = tl.arange(0, n), tl.arange(0, 8)
+    r = restricted(u, u < 8 * B, s_below, near, down, told, K, FIRST)
+    rows = tl.load(top + (b * 8 + q)[:, None] * n + u[None, :])
+    tl.store(e + b * 8 + q, tl.sum(rows * r[None, :], axis=1))
+
+
+class Cycle:
+    """z = M r from what `hierarchy` has built in a workspace.
+
+    visits: of the next coarser level from the tiles (1), from the groups and so on; see htp/cycle.VISITS.
+    """
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+        self.visits: tuple[int, ...] = (1,)
+
+    def __call__(self, r: torch.Tensor, out: torch.Tensor) -> None:
+        """out = M r, both of as many float64 as the grid has cells."""
+        w, tiles = self.workspace, self.workspace.tiles
+        scale, N = w.cells.scale, w.cell_count
+        launch(solve_tiles, tiles.count, r, w.cell, scale, tiles.inverse, tiles.s, N)
+        e = self._above(0, tiles.s, True)
+        launch(
+            correct_tiles, tiles.count, tiles.s, tiles.near, w.cells.rim, tiles.coupling, tiles.around, e,
+            tiles.inverse, scale, w.cell, out, N,
+        )  # fmt: skip
+
+    def _above(self, k: int, s: torch.Tensor, first: bool) -> torch.Tensor:
+        """The unknowns of level k, the groups of the tiles being level 0, for a step s of the level below."""
+        w, below = self.workspace, self.workspace.below(k)
+        given = s, below.near, below.down, below.told
+        if k == len(w.groups):
+            launch(
+                solve_top, w.top_blocks, *given, w.top, w.e, w.top_blocks,
+                n=w.top.shape[0], K=below.K, FIRST=first, num_warps=8,
+            )  # fmt: skip
+            return w.e
+        level = w.groups[k]
+        launch(solve_groups, level.count, *given, level.inverse, level.s[0], n=level.n, K=below.K, FIRST=first)
+        visits = self.visits[min(k + 1, len(self.visits) - 1)]
+        for visit in range(visits):
+            step, other = level.s[visit % 2], level.s[1 - visit % 2]
+            e = self._above(k + 1, step, visit == 0)
+            launch(
+                correct_groups, level.count, step, below.entries, level.outer, level.around, level.lift, e,
+                level.inverse, level.functions, level.x, level.f, level.told, other, level.out, below.count,
+                M=level.members, FIRST=visit == 0, LAST=visit == visits - 1,
+            )  # fmt: skip
+        return level.out
