@@ -46,7 +46,7 @@ def correct_tiles(s, near, rim, coupling, around, e, inverse, scale, cell_of, ou
 
 @triton.jit
 def restricted(u, real, s, near, down, told, K: tl.constexpr, FIRST: tl.constexpr):
-    """V^T d of the level below at unknowns u: the blocks' sums of down (B 8, K) times s at near (B, K), minus `told`."""
+    """V^T d of the level below at unknowns u: sums of its down (B 8, K) times s at near (B, K), minus `told`."""
     k = tl.arange(0, K)
     places = tl.load(near + (u // 8)[:, None] * K + k[None, :], mask=real[:, None], other=0)
     weights = tl.load(down + u[:, None] * K + k[None, :], mask=real[:, None], other=0.0).to(tl.float64)
@@ -73,7 +73,8 @@ def correct_groups(
 ):  # fmt: skip
     """One visit of the level above. LAST: out (G, n) = x; else s_out = s, and `told` (G, 8) = V^T f for `restricted`.
 
-    entries (5 B, 8, 8), outer (B, 4): couplings towards the blocks around, where those are other groups'; see groups.py.
+    entries (5 B, 8, 8), outer (B, 4): couplings towards blocks around, and these where they are another group's, else
+    -1; see groups.py.
     lift (G, 32, n) = W V from the groups around (G, 4).  FIRST: f is 0 and x is s.
     """
     n: tl.constexpr = M * 8

@@ -85,7 +85,7 @@ def couple_tiles(functions, east, north, rim, around, entries, down, coupling, T
 
     Functions that a tile of solids has lost get a 1 on the diagonal: + I - V V^T.
     down (T, 8, 32) = V on the rim times the couplings there: what the neighbours' cells are restricted with.
-    coupling (T, 32, 8) = the neighbours' V across the rim, likewise.  around (T, 4): the neighbours, -1 beyond the grid.
+    coupling (T, 32, 8) = the neighbours' V across the rim, likewise.  around (T, 4): -1 beyond the grid.
     """
     t = tl.program_id(0)
     c, k, q = tl.arange(0, 64), tl.arange(0, 32), tl.arange(0, 8)
