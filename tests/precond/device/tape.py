@@ -10,6 +10,8 @@ import torch
 from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from precond.device.launch_count import watchers
+
 WAITING = ("_local_scalar_dense", "equal", "nonzero", "is_nonzero", "masked_select", "_unique2", "bincount")
 FROM_THE_HOST = ("lift_fresh", "lift_fresh_copy")  # torch.tensor(...)
 
@@ -31,6 +33,10 @@ class Tape(TorchDispatchMode):
         self.steps.append((func, args, kwargs or {}, made))
         return made
 
+    def launched(self, name, start):
+        """Note a kernel of Triton's."""
+        self.steps.append((start, (), {}, None))
+
     def replay(self) -> None:
         """The same operations on the same tensors; what they made is where it was."""
         self.replays += 1
@@ -51,6 +57,10 @@ def record(work, device):
     """`precond.device.cuda_graph.record`, for any device."""
     work()
     tape = Tape()
-    with torch.no_grad(), tape:
-        work()
+    watchers.append(tape.launched)
+    try:
+        with torch.no_grad(), tape:
+            work()
+    finally:
+        watchers.remove(tape.launched)
     return tape
