@@ -14,6 +14,7 @@ from ..system import PoissonSystem
 from . import cells, groups, tiles
 from .cycle import Cycle
 from .launch import launch
+from .proposal import Proposal, why_not
 from .workspace import Level, Tiles, Workspace
 
 
@@ -66,15 +67,27 @@ class Htp(Hierarchy, torch_method.Htp):
     def _functions(self) -> tuple[torch.Tensor, list[torch.Tensor]]:
         return self.proposed[0], self.proposed[1:]
 
+    def _allocate(self, system: PoissonSystem) -> torch_galerkin.Constants:
+        constants = super()._allocate(system)
+        self.proposal_kernels: Proposal | None = None
+        if why_not(self.network.config) is None:
+            assert self.places is not None
+            self.proposal_kernels = Proposal(self.network, self.workspace, self.places)
+        return constants
+
     def _propose(self, system: PoissonSystem, constants: torch_galerkin.Constants) -> None:
         read_cells(self.workspace, system)
-        with torch.no_grad(), whole_float32():
-            traces, corrections = self.network(self.workspace.cells, constants.layout, self.places)
-        proposed = [(self.polynomials + traces).contiguous(), *(c.contiguous() for c in corrections)]
-        if self.proposed:
-            torch._foreach_copy_(self.proposed, proposed)  # what was recorded reads these tensors where they are
-        else:
-            self.proposed = proposed
+        if self.proposal_kernels is None:
+            with torch.no_grad(), whole_float32():
+                traces, corrections = self.network(self.workspace.cells, constants.layout, self.places)
+            made = [(self.polynomials + traces).contiguous(), *(c.contiguous() for c in corrections)]
+            if self.proposed:
+                torch._foreach_copy_(self.proposed, made)  # what was recorded reads these tensors where they are
+            else:
+                self.proposed = made
+            return
+        self.proposed = self.proposed or self.proposal_kernels.room()
+        self.proposal_kernels.run(self.polynomials, self.proposed)
 
 
 def read_cells(w: Workspace, system: PoissonSystem) -> None:
