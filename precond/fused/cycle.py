@@ -4,7 +4,8 @@ In every kernel a program gathers what its block needs of its neighbours from wh
 recurrences of a level, for s the last step and f what the last correction added to the residual:
     first      s = B r,                            x = s
     visit      d = W s - f,  f = W V e,            s = B (d + f),  x = x + s      with e from the level above,
-whose right-hand side is V^T d. Tiles are float32, the other levels float64.
+whose right-hand side is V^T d. Tiles are float32, the other levels float64. What depends on nothing is loaded first:
+loads keep their order, and a gather waits for its places.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ def solve_tiles(r, cell_of, scale, inverse, s, N):
     """s (T, 64) = B S r for r (N,), float64, in the grid's order."""
     t = tl.program_id(0)
     i, j = tl.arange(0, 64), tl.arange(0, 64)
-    cell = tl.load(cell_of + t * 64 + i)
-    value = tl.load(r + cell, mask=cell < N, other=0.0).to(tl.float32) * tl.load(scale + t * 64 + i)
+    cell, S = tl.load(cell_of + t * 64 + i), tl.load(scale + t * 64 + i)
     B = tl.load(inverse + t * 4096 + i[:, None] * 64 + j[None, :])
+    value = tl.load(r + cell, mask=cell < N, other=0.0).to(tl.float32) * S
     tl.store(s + t * 64 + j, tl.sum(value[:, None] * B, axis=0))
 
 
@@ -34,14 +35,15 @@ def correct_tiles(s, near, rim, coupling, around, e, inverse, scale, cell_of, ou
     """out (N,) = S (s + B (W s + W V e)), float64, in the grid's order; e (T, 8) from the level above."""
     t = tl.program_id(0)
     k, q, j = tl.arange(0, 32), tl.arange(0, 8), tl.arange(0, 64)
-    d = tl.load(rim + t * 32 + k) * tl.load(s + tl.load(near + t * 32 + k))
-    there = tl.load(around + t * 4 + k // 8)
-    theirs = tl.load(e + there[:, None] * 8 + q[None, :], mask=(there >= 0)[:, None], other=0.0).to(tl.float32)
-    d += tl.sum(theirs * tl.load(coupling + t * 256 + k[:, None] * 8 + q[None, :]), axis=1)
+    place, there = tl.load(near + t * 32 + k), tl.load(around + t * 4 + k // 8)
     B = tl.load(inverse + t * 4096 + edge_cell(k)[:, None] * 64 + j[None, :])
-    x = tl.load(s + t * 64 + j) + tl.sum(d[:, None] * B, axis=0)
-    cell = tl.load(cell_of + t * 64 + j)
-    tl.store(out + cell, (x * tl.load(scale + t * 64 + j)).to(tl.float64), mask=cell < N)
+    across = tl.load(coupling + t * 256 + k[:, None] * 8 + q[None, :])
+    own, S, cell = tl.load(s + t * 64 + j), tl.load(scale + t * 64 + j), tl.load(cell_of + t * 64 + j)
+    links = tl.load(rim + t * 32 + k)
+    theirs = tl.load(e + there[:, None] * 8 + q[None, :], mask=(there >= 0)[:, None], other=0.0).to(tl.float32)
+    d = links * tl.load(s + place) + tl.sum(theirs * across, axis=1)
+    x = own + tl.sum(d[:, None] * B, axis=0)
+    tl.store(out + cell, (x * S).to(tl.float64), mask=cell < N)
 
 
 @triton.jit
@@ -61,8 +63,8 @@ def solve_groups(s_below, near, down, told, inverse, s, n: tl.constexpr, K: tl.c
     """s (G, n) = B r with r = V^T d of the level below.  FIRST: its d has no f."""
     g = tl.program_id(0)
     i, j = tl.arange(0, n), tl.arange(0, n)
-    r = restricted(g * n + i, i >= 0, s_below, near, down, told, K, FIRST)
     B = tl.load(inverse + g * n * n + i[:, None] * n + j[None, :])
+    r = restricted(g * n + i, i >= 0, s_below, near, down, told, K, FIRST)
     tl.store(s + g * n + j, tl.sum(r[:, None] * B, axis=0))
 
 
@@ -82,22 +84,25 @@ def correct_groups(
     u, k, q = tl.arange(0, n), tl.arange(0, 32), tl.arange(0, 8)
     side, component = k // 8, k % 8
     block = g * M + u // 8
-    there = tl.load(outer + block[:, None] * 4 + side[None, :])
-    beyond = there >= 0
-    values = tl.load(s + there * 8 + component[None, :], mask=beyond, other=0.0)
-    place = ((1 + side)[None, :] * B + block[:, None]) * 64 + (u % 8)[:, None] * 8 + component[None, :]
-    d = tl.sum(values * tl.load(entries + place, mask=beyond, other=0.0), axis=1)
+    there, group = tl.load(outer + block[:, None] * 4 + side[None, :]), tl.load(around + g * 4 + side)
+    i = tl.arange(0, n)
+    X = tl.load(inverse + g * n * n + i[:, None] * n + u[None, :])
+    WV = tl.load(lift + g * 32 * n + k[:, None] * n + u[None, :])
     if FIRST:
         whole = tl.load(s + g * n + u)
     else:
         whole = tl.load(x + g * n + u)
-        d -= tl.load(f + g * n + u)
-    group = tl.load(around + g * 4 + side)
+        before = tl.load(f + g * n + u)
     above = tl.load(e + group * 8 + component, mask=group >= 0, other=0.0)
-    added = tl.sum(above[:, None] * tl.load(lift + g * 32 * n + k[:, None] * n + u[None, :]), axis=0)
+    beyond = there >= 0
+    place = ((1 + side)[None, :] * B + block[:, None]) * 64 + (u % 8)[:, None] * 8 + component[None, :]
+    W = tl.load(entries + place, mask=beyond, other=0.0)
+    d = tl.sum(tl.load(s + there * 8 + component[None, :], mask=beyond, other=0.0) * W, axis=1)
+    if not FIRST:
+        d -= before
+    added = tl.sum(above[:, None] * WV, axis=0)
     right = d + added
-    i = tl.arange(0, n)
-    step = tl.sum(right[:, None] * tl.load(inverse + g * n * n + i[:, None] * n + u[None, :]), axis=0)
+    step = tl.sum(right[:, None] * X, axis=0)
     if LAST:
         tl.store(out + g * n + u, whole + step)
     else:
@@ -113,8 +118,8 @@ def solve_top(s_below, near, down, told, top, e, B, n: tl.constexpr, K: tl.const
     """e (B, 8) = top (n, n) times V^T d of the level below; every program sums all of that for 8 rows."""
     b = tl.program_id(0)
     u, q = tl.arange(0, n), tl.arange(0, 8)
-    r = restricted(u, u < 8 * B, s_below, near, down, told, K, FIRST)
     rows = tl.load(top + (b * 8 + q)[:, None] * n + u[None, :])
+    r = restricted(u, u < 8 * B, s_below, near, down, told, K, FIRST)
     tl.store(e + b * 8 + q, tl.sum(rows * r[None, :], axis=1))
 
 

@@ -14,21 +14,15 @@ from .dense import gram, inverted, orthonormal
 
 
 @triton.jit
-def block_of(entries, which_of, u, v, size, B, inside):
-    """A^ (rows u, columns v) among unknowns; which_of (size, size): the entry that couples two blocks, 5 B for none."""
-    which = tl.load(which_of + (u // 8)[:, None] * size + (v // 8)[None, :], mask=inside, other=5 * B)
-    place = which * 64 + (u % 8)[:, None] * 8 + (v % 8)[None, :]
-    values = tl.load(entries + place, mask=which < 5 * B, other=0.0)
+def among(entries, which_of, u, size, B, inside):
+    """A^ among unknowns u, symmetric to the bit: its lower triangle, twice, as blocks agree to rounding only.
+
+    which_of (size, size): the entry that couples two blocks, 5 B for none.
+    """
+    row, column = tl.maximum(u[:, None], u[None, :]), tl.minimum(u[:, None], u[None, :])
+    which = tl.load(which_of + row // 8 * size + column // 8, mask=inside, other=5 * B)
+    values = tl.load(entries + which * 64 + row % 8 * 8 + column % 8, mask=which < 5 * B, other=0.0)
     return tl.where(which < B, values, -values)
-
-
-@triton.jit
-def symmetric(entries, which_of, u, size, B, inside):
-    """`block_of` among unknowns u, symmetric to the bit: blocks towards each other agree to rounding only."""
-    upright = block_of(entries, which_of, u, u, size, B, inside)
-    which = tl.load(which_of + (u // 8)[None, :] * size + (u // 8)[:, None], mask=inside, other=5 * B)
-    values = tl.load(entries + which * 64 + (u % 8)[None, :] * 8 + (u % 8)[:, None], mask=which < 5 * B, other=0.0)
-    return (upright + tl.where(which < B, values, -values)) / 2
 
 
 @triton.jit
@@ -62,7 +56,7 @@ def build_groups(
     own = which_inside + g * M * M
     everywhere = (u >= 0)[:, None] & (u >= 0)[None, :]
     shift = tl.where(u[:, None] == u[None, :], SHIFT, 0.0)
-    X = inverted(symmetric(entries, own, u, M, B, everywhere) + shift, n)
+    X = inverted(among(entries, own, u, M, B, everywhere) + shift, n)
     tl.store(inverse + g * n * n + u[:, None] * n + u[None, :], X)
 
     slot, component = k // 8, k % 8
@@ -100,7 +94,7 @@ def build_groups(
     U = orthonormal(U, n, GRAM_SHIFT)
     tl.store(functions + g * 8 * n + q[:, None] * n + u[None, :], U)
 
-    A = symmetric(entries, own, u, M, B, everywhere)
+    A = among(entries, own, u, M, B, everywhere)
     energy = tl.zeros((8, 8), dtype=tl.float64)
     kept = tl.zeros((8, 8), dtype=tl.float64)
     for j in range(8):
@@ -156,7 +150,7 @@ def invert_top(entries, coefficients, which, top, B, n: tl.constexpr, SHIFT: tl.
     """
     u = tl.arange(0, n)
     real = u < 8 * B
-    A = symmetric(entries, which, u, B, B, real[:, None] & real[None, :])
+    A = among(entries, which, u, B, B, real[:, None] & real[None, :])
     A += tl.where(u[:, None] == u[None, :], tl.where(real, SHIFT, 1.0)[:, None], 0.0)
     if CLOSED:
         constant = tl.load(coefficients + u * 8, mask=real, other=0.0)

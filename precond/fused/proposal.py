@@ -59,7 +59,7 @@ class Proposal:
             launch(
                 kernels.propose_groups, level.count, self.blocks[k], level.slots, level.neighbours, net.slot,
                 *_layers(net.groups[0], net.groups[2]), self.blocks[k + 1], proposed[1 + k], w.below(k).count,
-                M=level.members, SLOTS=level.slot_count, d=d,
+                M=level.members, SLOTS=level.slot_count, d=d, num_warps=8,
             )  # fmt: skip
 
     def _attend(self, block: Any, last: bool) -> None:
