@@ -31,11 +31,11 @@ def solve_tiles(r, cell_of, scale, inverse, s, N):
 
 
 @triton.jit
-def correct_tiles(s, near, rim, coupling, around, e, inverse, scale, cell_of, out, N):
+def correct_tiles(s, places, rim, coupling, around, e, inverse, scale, cell_of, out, N):
     """out (N,) = S (s + B (W s + W V e)), float64, in the grid's order; e (T, 8) from the level above."""
     t = tl.program_id(0)
     k, q, j = tl.arange(0, 32), tl.arange(0, 8), tl.arange(0, 64)
-    place, there = tl.load(near + t * 32 + k), tl.load(around + t * 4 + k // 8)
+    place, there = tl.load(places + t * 32 + k), tl.load(around + t * 4 + k // 8)
     B = tl.load(inverse + t * 4096 + edge_cell(k)[:, None] * 64 + j[None, :])
     across = tl.load(coupling + t * 256 + k[:, None] * 8 + q[None, :])
     own, S, cell = tl.load(s + t * 64 + j), tl.load(scale + t * 64 + j), tl.load(cell_of + t * 64 + j)
@@ -47,25 +47,30 @@ def correct_tiles(s, near, rim, coupling, around, e, inverse, scale, cell_of, ou
 
 
 @triton.jit
-def restricted(u, real, s, near, down, told, K: tl.constexpr, FIRST: tl.constexpr):
-    """V^T d of the level below at unknowns u: sums of its down (B 8, K) times s at near (B, K), minus `told`."""
-    k = tl.arange(0, K)
-    places = tl.load(near + (u // 8)[:, None] * K + k[None, :], mask=real[:, None], other=0)
-    weights = tl.load(down + u[:, None] * K + k[None, :], mask=real[:, None], other=0.0).to(tl.float64)
-    total = tl.sum(weights * tl.load(s + places).to(tl.float64), axis=1)
+def restricted(first, s, places, down, told, B, M: tl.constexpr, K: tl.constexpr, FIRST: tl.constexpr):
+    """(8 M,) V^T d of M of the B blocks below: sums of their down (B, K, 8) times s at places (B, K), minus `told`."""
+    k, block, q = tl.arange(0, K), first + tl.arange(0, M), tl.arange(0, 8)
+    real = block < B
+    at = block[None, :] * K + k[:, None]
+    near = tl.load(places + at, mask=real[None, :], other=0)
+    weights = tl.load(down + at[:, :, None] * 8 + q[None, None, :], mask=real[None, :, None], other=0.0)
+    values = tl.load(s + near).to(tl.float64)
+    total = tl.reshape(tl.sum(values[:, :, None] * weights.to(tl.float64), axis=0), (M * 8,))
     if not FIRST:
-        total -= tl.load(told + u, mask=real, other=0.0)
+        u = first * 8 + tl.arange(0, M * 8)
+        total -= tl.load(told + u, mask=u < B * 8, other=0.0)
     return total
 
 
 @triton.jit
-def solve_groups(s_below, near, down, told, inverse, s, n: tl.constexpr, K: tl.constexpr, FIRST: tl.constexpr):
+def solve_groups(s_below, places, down, told, inverse, s, B, M: tl.constexpr, K: tl.constexpr, FIRST: tl.constexpr):
     """s (G, n) = B r with r = V^T d of the level below.  FIRST: its d has no f."""
+    n: tl.constexpr = M * 8
     g = tl.program_id(0)
     i, j = tl.arange(0, n), tl.arange(0, n)
-    B = tl.load(inverse + g * n * n + i[:, None] * n + j[None, :])
-    r = restricted(g * n + i, i >= 0, s_below, near, down, told, K, FIRST)
-    tl.store(s + g * n + j, tl.sum(r[:, None] * B, axis=0))
+    X = tl.load(inverse + g * n * n + i[:, None] * n + j[None, :])
+    r = restricted(g * M, s_below, places, down, told, B, M, K, FIRST)
+    tl.store(s + g * n + j, tl.sum(r[:, None] * X, axis=0))
 
 
 @triton.jit
@@ -75,7 +80,7 @@ def correct_groups(
 ):  # fmt: skip
     """One visit of the level above. LAST: out (G, n) = x; else s_out = s, and `told` (G, 8) = V^T f for `restricted`.
 
-    entries (5 B, 8, 8), outer (B, 4): couplings towards blocks around, and these where they are another group's, else
+    entries (5 B, 8, 8), outer (4, B): couplings towards blocks around, and these where they are another group's, else
     -1; see groups.py.
     lift (G, 32, n) = W V from the groups around (G, 4).  FIRST: f is 0 and x is s.
     """
@@ -83,8 +88,8 @@ def correct_groups(
     g = tl.program_id(0)
     u, k, q = tl.arange(0, n), tl.arange(0, 32), tl.arange(0, 8)
     side, component = k // 8, k % 8
-    block = g * M + u // 8
-    there, group = tl.load(outer + block[:, None] * 4 + side[None, :]), tl.load(around + g * 4 + side)
+    block = g * M + tl.arange(0, M)
+    there, group = tl.load(outer + side[:, None] * B + block[None, :]), tl.load(around + g * 4 + side)
     i = tl.arange(0, n)
     X = tl.load(inverse + g * n * n + i[:, None] * n + u[None, :])
     WV = tl.load(lift + g * 32 * n + k[:, None] * n + u[None, :])
@@ -95,9 +100,10 @@ def correct_groups(
         before = tl.load(f + g * n + u)
     above = tl.load(e + group * 8 + component, mask=group >= 0, other=0.0)
     beyond = there >= 0
-    place = ((1 + side)[None, :] * B + block[:, None]) * 64 + (u % 8)[:, None] * 8 + component[None, :]
-    W = tl.load(entries + place, mask=beyond, other=0.0)
-    d = tl.sum(tl.load(s + there * 8 + component[None, :], mask=beyond, other=0.0) * W, axis=1)
+    values = tl.load(s + there * 8 + component[:, None], mask=beyond, other=0.0)
+    place = ((1 + (side ^ 1))[:, None] * B + there) * 64 + component[:, None] * 8  # of their couplings towards us
+    W = tl.load(entries + place[:, :, None] + q[None, None, :], mask=beyond[:, :, None], other=0.0)
+    d = tl.reshape(tl.sum(values[:, :, None] * W, axis=0), (n,))
     if not FIRST:
         d -= before
     added = tl.sum(above[:, None] * WV, axis=0)
@@ -114,12 +120,12 @@ def correct_groups(
 
 
 @triton.jit
-def solve_top(s_below, near, down, told, top, e, B, n: tl.constexpr, K: tl.constexpr, FIRST: tl.constexpr):
+def solve_top(s_below, places, down, told, top, e, B, n: tl.constexpr, K: tl.constexpr, FIRST: tl.constexpr):
     """e (B, 8) = top (n, n) times V^T d of the level below; every program sums all of that for 8 rows."""
     b = tl.program_id(0)
     u, q = tl.arange(0, n), tl.arange(0, 8)
     rows = tl.load(top + (b * 8 + q)[:, None] * n + u[None, :])
-    r = restricted(u, u < 8 * B, s_below, near, down, told, K, FIRST)
+    r = restricted(0, s_below, places, down, told, B, n // 8, K, FIRST)
     tl.store(e + b * 8 + q, tl.sum(rows * r[None, :], axis=1))
 
 
@@ -140,14 +146,14 @@ class Cycle:
         launch(solve_tiles, tiles.count, r, w.cell, scale, tiles.inverse, tiles.s, N)
         e = self._above(0, tiles.s, True)
         launch(
-            correct_tiles, tiles.count, tiles.s, tiles.near, w.cells.rim, tiles.coupling, tiles.around, e,
+            correct_tiles, tiles.count, tiles.s, tiles.places, w.cells.rim, tiles.coupling, tiles.around, e,
             tiles.inverse, scale, w.cell, out, N,
         )  # fmt: skip
 
     def _above(self, k: int, s: torch.Tensor, first: bool) -> torch.Tensor:
         """The unknowns of level k, the groups of the tiles being level 0, for a step s of the level below."""
         w, below = self.workspace, self.workspace.below(k)
-        given = s, below.near, below.down, below.told
+        given = s, below.places, below.down, below.told
         if k == len(w.groups):
             launch(
                 solve_top, w.top_blocks, *given, w.top, w.e, w.top_blocks,
@@ -155,7 +161,8 @@ class Cycle:
             )  # fmt: skip
             return w.e
         level = w.groups[k]
-        launch(solve_groups, level.count, *given, level.inverse, level.s[0], n=level.n, K=below.K, FIRST=first)
+        sizes = {"M": level.members, "K": below.K, "FIRST": first}
+        launch(solve_groups, level.count, *given, level.inverse, level.s[0], below.count, **sizes)
         visits = self.visits[min(k + 1, len(self.visits) - 1)]
         for visit in range(visits):
             step, other = level.s[visit % 2], level.s[1 - visit % 2]

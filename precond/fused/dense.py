@@ -11,17 +11,16 @@ def inverted(A, n: tl.constexpr):
     """A^-1 (n, n) of a symmetric positive definite A, symmetric to the bit, by n sweeps.
 
     A sweep of k turns A_ij into A_ij - A_ik A_kj / A_kk, row and column k into themselves / A_kk and A_kk into
-    -1 / A_kk: with a_i = A_ik / sqrt(A_kk) and a_k = -1 / sqrt(A_kk) all of it is one outer product. n of them make
-    -A^-1. Goodnight 1979.
+    -1 / A_kk; n of them make -A^-1. Goodnight 1979. With a_i = A_ik / sqrt(A_kk) but a_k = (A_kk - 1) / sqrt(A_kk)
+    all of it is one outer product, A - a a^T, except that A_kk becomes 2 - 1 / A_kk; the 2 is taken away at the end.
     """
     i = tl.arange(0, n)
     for k in range(n):
-        column = tl.sum(tl.where((i == k)[None, :], A, 0.0), axis=1)
-        pivot = tl.sum(tl.where(i == k, column, 0.0), axis=0)
-        a = tl.where(i == k, -1.0, column) / tl.sqrt(pivot)
-        crossed = (i == k)[:, None] | (i == k)[None, :]
-        A = tl.where(crossed, 0.0, A) - a[:, None] * a[None, :]
-    return -A
+        row = tl.sum(tl.where((i == k)[:, None], A, 0.0), axis=0)  # a thread has many rows of few columns
+        pivot = tl.sum(tl.where(i == k, row, 0.0), axis=0)
+        a = tl.where(i == k, row - 1.0, row) * (1.0 / tl.sqrt(pivot))
+        A = A - a[:, None] * a[None, :]
+    return tl.where(i[:, None] == i[None, :], 2.0 - A, -A)
 
 
 @triton.jit
@@ -32,16 +31,16 @@ def orthonormal(V, n: tl.constexpr, shift: tl.constexpr):
     """
     q = tl.arange(0, 8)
     lengths = tl.sqrt(tl.sum(V * V, axis=1))
-    V = V / tl.maximum(lengths, 1e-30)[:, None]
+    V = V * (1.0 / tl.maximum(lengths, 1e-30))[:, None]
     G = gram(V, V) + tl.where(q[:, None] == q[None, :], shift, 0.0)
     for k in range(8):
         pivot_row = tl.sum(tl.where((q == k)[:, None], G, 0.0), axis=0)
         column = tl.sum(tl.where((q == k)[None, :], G, 0.0), axis=1)
         pivot = tl.sum(tl.where(q == k, pivot_row, 0.0), axis=0)
-        factor = tl.where(q > k, column / pivot, 0.0)
+        factor = tl.where(q > k, column * (1.0 / pivot), 0.0)
         row = tl.sum(tl.where((q == k)[:, None], V, 0.0), axis=0)
         G = G - factor[:, None] * pivot_row[None, :]
-        V = tl.where((q == k)[:, None], V / tl.sqrt(pivot), V - factor[:, None] * row[None, :])
+        V = tl.where((q == k)[:, None], V * (1.0 / tl.sqrt(pivot)), V - factor[:, None] * row[None, :])
     return V
 
 

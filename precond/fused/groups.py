@@ -46,7 +46,7 @@ def build_groups(
     slots (8, 2): member and side;  neighbours (G, SLOTS): the block beyond, B beyond the grid;
     members, outside: (M or SLOTS, 8, 8) monomials of the
     group in those of a block;  corrections (G, SLOTS 8, 8) float32, added to `outside`.
-    scratch (G, K, 8).  down (G, 8, K) = U off^T: what the neighbours' unknowns are restricted with.
+    scratch (G, K, 8).  down (G, K, 8) = off U^T: what the neighbours' unknowns are restricted with.
     """
     n: tl.constexpr = M * 8
     g = tl.program_id(0)
@@ -56,8 +56,11 @@ def build_groups(
     own = which_inside + g * M * M
     everywhere = (u >= 0)[:, None] & (u >= 0)[None, :]
     shift = tl.where(u[:, None] == u[None, :], SHIFT, 0.0)
-    X = inverted(among(entries, own, u, M, B, everywhere) + shift, n)
-    tl.store(inverse + g * n * n + u[:, None] * n + u[None, :], X)
+    place = inverse + g * n * n + u[:, None] * n + u[None, :]
+    tl.store(place, among(entries, own, u, M, B, everywhere) + shift)
+    tl.debug_barrier()  # by way of memory A gets the layout among threads in which `inverted` is fast
+    X = inverted(tl.load(place), n)
+    tl.store(place, X)
 
     slot, component = k // 8, k % 8
     used = slot < SLOTS
@@ -115,7 +118,7 @@ def build_groups(
         mine = tl.load(functions + g * 8 * n + q[:, None] * n + (slot_member * 8 + j)[None, :])
         towards = entries + ((1 + slot_side) * B + g * M + slot_member) * 64 + j * 8 + component
         product += mine * tl.load(towards, mask=used, other=0.0)[None, :]
-    tl.store(down + g * 8 * K + q[:, None] * K + k[None, :], product)
+    tl.store(down + g * K * 8 + k[None, :] * 8 + q[:, None], product)
 
 
 @triton.jit
@@ -128,7 +131,7 @@ def couple_groups(entries, functions, outer, lift, entries_above, B, G, M: tl.co
     u, k = tl.arange(0, n), tl.arange(0, 32)
     side, function = k // 8, k % 8
     block, row = g * M + u // 8, u % 8
-    there = tl.load(outer + block[None, :] * 4 + side[:, None])  # (32, n)
+    there = tl.load(outer + side[:, None] * B + block[None, :])  # (32, n)
     beyond = there >= 0
     theirs = functions + (there // M) * 8 * n + function[:, None] * n + there % M * 8
     towards = entries + ((1 + side)[:, None] * B + block[None, :]) * 64 + row[None, :] * 8
@@ -156,4 +159,7 @@ def invert_top(entries, coefficients, which, top, B, n: tl.constexpr, SHIFT: tl.
         constant = tl.load(coefficients + u * 8, mask=real, other=0.0)
         constant = constant / tl.sqrt(tl.maximum(tl.sum(constant * constant, axis=0), 1e-30))
         A += constant[:, None] * constant[None, :]
-    tl.store(top + u[:, None] * n + u[None, :], inverted(A, n))
+    place = top + u[:, None] * n + u[None, :]
+    tl.store(place, A)
+    tl.debug_barrier()  # as in `build_groups`
+    tl.store(place, inverted(tl.load(place), n))

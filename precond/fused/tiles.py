@@ -84,7 +84,7 @@ def couple_tiles(functions, east, north, rim, around, entries, down, coupling, T
     """entries (5 T, 8, 8), float64: V A^ V^T of every tile, then the couplings towards each side.
 
     Functions that a tile of solids has lost get a 1 on the diagonal: + I - V V^T.
-    down (T, 8, 32) = V on the rim times the couplings there: what the neighbours' cells are restricted with.
+    down (T, 32, 8) = V on the rim times the couplings there: what the neighbours' cells are restricted with.
     coupling (T, 32, 8) = the neighbours' V across the rim, likewise.  around (T, 4): -1 beyond the grid.
     """
     t = tl.program_id(0)
@@ -97,8 +97,8 @@ def couple_tiles(functions, east, north, rim, around, entries, down, coupling, T
     tl.store(entries + t * 64 + q[:, None] * 8 + q[None, :], energy)
 
     weights = tl.load(rim + t * 32 + k)
-    on_rim = tl.load(functions + t * 512 + q[:, None] * 64 + edge_cell(k)[None, :])
-    tl.store(down + t * 256 + q[:, None] * 32 + k[None, :], on_rim * weights[None, :])
+    on_rim = tl.load(functions + t * 512 + q[None, :] * 64 + edge_cell(k)[:, None])
+    tl.store(down + t * 256 + k[:, None] * 8 + q[None, :], on_rim * weights[:, None])
     there = tl.load(around + t * 4 + k // 8)
     beyond = tl.load(
         functions + there[:, None] * 512 + q[None, :] * 64 + edge_cell(k ^ 8)[:, None],

@@ -16,7 +16,7 @@ R = 8  # functions; what the kernels are written for
 class Tiles:
     """Of T tiles; what is not said here stands at the kernels.
 
-    near (T, 32): place in tile order of the cell across the rim, anywhere beyond the grid, where `down` is 0.
+    places (T, 32): in tile order, of the cells across the rim; anywhere beyond the grid, where `down` is 0.
     around (T, 4): neighbours, -1 beyond the grid.  s (T, 64): a step of the cycle.
     """
 
@@ -25,10 +25,10 @@ class Tiles:
     def __init__(self, constants: Constants):
         layout, device = constants.layout, constants.inside.device
         self.count = T = layout.count
-        self.near = constants.near.int()
+        self.places = constants.near.int().contiguous()
         self.around = marked(layout.tile_neighbours, T)
         self.inverse, self.functions = single((T, CELLS, CELLS), device), single((T, R, CELLS), device)
-        self.down, self.coupling = single((T, R, RIM), device), single((T, RIM, R), device)
+        self.down, self.coupling = single((T, RIM, R), device), single((T, RIM, R), device)
         self.coefficients, self.entries = double((T, R, R), device), double((5 * T, R, R), device)
         self.s, self.told = single((T, CELLS), device), double((1,), device)
 
@@ -37,7 +37,7 @@ class Level:
     """Of G groups of M blocks each, n = 8 M unknowns; what is not said here stands at the kernels.
 
     K: numbers that a group reads of its neighbours, 8 for each slot, padded to a power of two.
-    near (G, K): their places.  s: two, a step of the cycle and the next one;  x, f, out (G, n), told (G, 8): see there.
+    places (G, K) of these.  s: two, a step of the cycle and the next one;  x, f, out (G, n), told (G, 8): see there.
     """
 
     def __init__(self, constants: Constants, k: int, around_below: torch.Tensor):
@@ -46,8 +46,8 @@ class Level:
         self.slot_count = len(groups.slots)
         self.n, self.K = R * groups.members, 64
         G, n = self.count, self.n
-        self.near = torch.zeros((G, self.K), dtype=torch.int32, device=device)
-        self.near[:, : self.slot_count * R] = constants.beyond[k].int()
+        self.places = torch.zeros((G, self.K), dtype=torch.int32, device=device)
+        self.places[:, : self.slot_count * R] = constants.beyond[k].int()
         self.slots = torch.zeros((self.K // R, 2), dtype=torch.int32)
         self.slots[: self.slot_count] = torch.tensor(groups.slots, dtype=torch.int32)
         self.slots = self.slots.to(device)
@@ -55,7 +55,7 @@ class Level:
         self.outer, self.around = outer(around_below, groups), marked(groups.around, G)
         self.member_monomials, self.outside_monomials = constants.members[k], constants.outside[k]
         self.inverse, self.functions = double((G, n, n), device), double((G, R, n), device)
-        self.scratch, self.down = double((G, self.K, R), device), double((G, R, self.K), device)
+        self.scratch, self.down = double((G, self.K, R), device), double((G, self.K, R), device)
         self.lift, self.entries = double((G, SIDES * R, n), device), double((5 * G, R, R), device)
         self.coefficients = double((G, R, R), device)
         self.s = double((G, n), device), double((G, n), device)
@@ -109,7 +109,7 @@ def marked(around: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def outer(around: torch.Tensor, groups: Groups) -> torch.Tensor:
-    """(blocks, 4) int32: the blocks around each that belong to other groups, else -1."""
-    table, members = marked(around, around.shape[1]), groups.members
-    own = torch.arange(table.shape[0], device=table.device)[:, None] // members
-    return torch.where((table >= 0) & (table // members != own), table, -1).int().contiguous()
+    """(4, blocks) int32: the blocks around each that belong to other groups, else -1."""
+    members, count = groups.members, around.shape[1]
+    own = torch.arange(count, device=around.device) // members
+    return torch.where((around < count) & (around // members != own), around, -1).int().contiguous()
