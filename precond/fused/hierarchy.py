@@ -114,7 +114,7 @@ def build_tiles(
     label = w.cell if pockets is None else pockets
     launch(
         tiles.invert_tiles, t.count, c.root, c.east, c.north, label, t.inverse,
-        SHIFT=blocks.SHIFT, POCKET=pockets is not None, num_warps=8,
+        SHIFT=blocks.SHIFT, POCKET=pockets is not None,
     )  # fmt: skip
     stride = 0 if traces.shape[0] == 1 else traces[0].numel()
     launch(

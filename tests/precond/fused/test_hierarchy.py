@@ -9,9 +9,10 @@ import torch
 from precond import PoissonSystem, Solver, Status, problems
 from precond.device import cuda_graph
 from precond.device.launch_count import counted, watchers
-from precond.fused import cycle, hierarchy
+from precond.fused import cycle, hierarchy, proposal
 from precond.htp import blocks, galerkin
 from precond.htp import hierarchy as torch_hierarchy
+from precond.htp.network import Config, Network
 from tests.precond.device import tape
 
 WALLS = np.zeros((16, 32), dtype=bool)
@@ -188,18 +189,54 @@ def idle(monkeypatch):
         for watch in watchers:
             watch(kernel.__name__, None)
 
-    for module in (cycle, hierarchy):
+    for module in (cycle, hierarchy, proposal):
         monkeypatch.setattr(module, "launch", launch)
 
 
-@pytest.mark.parametrize(("cells", "application", "algebra"), [(1024, 3, 6), (16384, 15, 10), (65536, 31, 12)])
-def test_few_kernels(cells, application, algebra, idle):
-    system, b = problems.frame("blobs", cells, 0, contrast=100)
-    M = hierarchy.Hierarchy()
+@pytest.mark.parametrize(
+    ("cells", "application", "algebra", "network"), [(1024, 3, 6, 12), (16384, 15, 10, 15), (65536, 31, 12, 16)]
+)
+def test_few_kernels(cells, application, algebra, network, idle):
+    system, _ = problems.frame("blobs", cells, 0, contrast=100)
+    M = hierarchy.Htp()
     M.setup(system)
+    with counted() as launches:
+        M._propose(system, M.constants)
+    assert launches.total <= network
     with counted() as launches:
         M._build(system, M.constants)
     assert launches.total <= algebra
+    r = torch.zeros(system.shape, dtype=torch.float64)
     with counted() as launches:
-        applied(M, torch.as_tensor(b, dtype=torch.float64))
-    assert launches.total - 1 <= application  # torch.full_like
+        M.apply(r, r)
+    assert launches.total <= application
+
+
+def random_network(**sizes):
+    """One whose last layers are not 0, as they are before training."""
+    torch.manual_seed(0)
+    network = Network(Config(**sizes)).requires_grad_(False)
+    for layer in (network.traces, network.groups[2]):
+        torch.nn.init.normal_(layer.weight, std=0.1)
+        torch.nn.init.normal_(layer.bias, std=0.1)
+    return network
+
+
+@pytest.mark.parametrize("shape", [(16, 32), (13, 17), (1, 30), (5, 7)])
+@pytest.mark.parametrize("sizes", [dict(), dict(width=16, heads=2, layers=1, highways=False)])
+def test_the_network_proposes_what_torch_makes_of_it(shape, sizes, deep):
+    system = system_of(shape=shape, solid=WALLS[: shape[0], : shape[1]])
+    M = hierarchy.Htp(random_network(**sizes))
+    M._allocate(system)
+    M._propose(system, M.constants)
+    traces, corrections = M.network(M.workspace.cells, M.constants.layout, M.places)
+    for found, expected in zip(M.proposed, (M.polynomials + traces, *corrections)):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_a_network_of_other_sizes_runs_in_torch():
+    system = system_of(shape=(16, 16))
+    M = hierarchy.Htp(random_network(width=24))
+    M.setup(system)
+    traces, _ = M.network(M.workspace.cells, M.constants.layout, M.places)
+    torch.testing.assert_close(M.proposed[0], M.polynomials + traces)
