@@ -22,7 +22,7 @@ BLOCK = 1024
 
 def over(n: int, kernel: Any, *arguments: Any, **constants: Any) -> None:
     """Start a kernel whose programs share out n cells."""
-    launch(kernel, triton.cdiv(n, BLOCK), *arguments, BLOCK=BLOCK, **constants)
+    launch(kernel, triton.cdiv(n, BLOCK), *arguments, BLOCK=BLOCK, num_warps=8, **constants)
 
 
 def load(A: Stencil, system: PoissonSystem) -> None:
