@@ -36,11 +36,11 @@ class Stencil:
         self.south, self.north = self.faces_y[:-nx], self.faces_y[nx:]
         self.diagonal = torch.zeros(n, dtype=torch.float64, device=device)
 
-    def load(self, beta_x: torch.Tensor, beta_y: torch.Tensor) -> None:
-        """Take over (ny, nx + 1) and (ny + 1, nx) face coefficients; the last column of beta_x must be 0."""
+    def load(self, beta_x: torch.Tensor, beta_y: torch.Tensor, reaction: torch.Tensor) -> None:
+        """Take over (ny, nx + 1), (ny + 1, nx) face coefficients and (ny, nx); the last column of beta_x must be 0."""
         self.west.view(self.shape).copy_(beta_x[:, :-1])
         self.faces_y.view(beta_y.shape).copy_(beta_y)
-        torch.add(self.west, self.east, out=self.diagonal).add_(self.south).add_(self.north)
+        torch.add(self.west, self.east, out=self.diagonal).add_(self.south).add_(self.north).add_(reaction.view(-1))
 
     def apply(self, x: Halo, out: torch.Tensor) -> None:
         """out = A x."""

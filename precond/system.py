@@ -1,4 +1,4 @@
-"""The pressure Poisson system: five-point, variable coefficients, solid cells, closed box or open top."""
+"""The pressure Poisson system: five-point, variable coefficients, solid cells, walls, open tops, free surfaces."""
 
 from __future__ import annotations
 
@@ -17,22 +17,34 @@ SMALLEST_BETA = 1e-290  # below it products of coefficients are no longer normal
 
 
 class PoissonSystem:
-    """A p = sum over the faces of a cell of beta (p_i - p_j),  beta = dt / (rho_face dx^2).
+    """A p = reaction p_i + sum over the faces of a cell of beta (p_i - p_j),  beta = dt / (rho_face dx^2).
 
-    Units: p [Pa], A p [1/s], so beta [m s / kg].
+    Units: p [Pa], A p [1/s], so beta and reaction [m s / kg].
     beta_x: (ny, nx + 1) float64, face between cells (j, i - 1) and (j, i); 0 on the two walls and beside solids.
     beta_y: (ny + 1, nx) float64, face between cells (j - 1, i) and (j, i); 0 on the bottom wall and beside solids;
             the last row is 0, or with an open top twice the top cells' beta: p = 0 half a cell above them.
-    solid:  (ny, nx) bool. Solid rows of A are identity rows; right-hand sides and solutions are 0 there.
-    Row 0 is the bottom. A is symmetric and positive semi-definite, with the constants of every closed region as null
-    space. The three tensors may be rewritten in place every step (keep the zeros above); everything derived from them
-    is computed when asked for. Build one with `from_density`, `from_faces` or `empty`.
+    solid:  (ny, nx) bool, cells without an unknown. Their rows of A are identity rows; right-hand sides and solutions
+            are 0 there.
+    reaction: (ny, nx) float64, >= 0, added to the diagonal: of an equation with a reaction term, or beta of the faces
+            to cells where p = 0 is prescribed (air beside a free surface); 0 in solids.
+    Row 0 is the bottom. A is symmetric and positive semi-definite, with the constants of every closed region, which
+    has neither an open top nor any reaction, as null space. The tensors may be rewritten in place every step (keep the
+    zeros above); everything derived from them is computed when asked for. Build one with `from_density`, `from_faces`
+    or `empty`.
     """
 
-    def __init__(self, beta_x: torch.Tensor, beta_y: torch.Tensor, solid: torch.Tensor, open_top: bool):
-        """Wrap tensors that already are as described above, unchecked."""
+    def __init__(
+        self,
+        beta_x: torch.Tensor,
+        beta_y: torch.Tensor,
+        solid: torch.Tensor,
+        open_top: bool,
+        reaction: torch.Tensor | None = None,
+    ):
+        """Wrap tensors that already are as described above, unchecked; reaction None: 0 everywhere."""
         self.beta_x, self.beta_y, self.solid, self.open_top = beta_x, beta_y, solid, open_top
-        self._pattern: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self.reaction = torch.zeros_like(solid, dtype=torch.float64) if reaction is None else reaction
+        self._pattern: tuple[torch.Tensor, ...] | None = None
         self._topology: Topology | None = None
         self._settled = False
 
@@ -81,12 +93,25 @@ class PoissonSystem:
         return system
 
     @classmethod
-    def from_faces(cls, beta_x: object, beta_y: object, open_top: bool = False, solid: object = None) -> PoissonSystem:
+    def from_faces(
+        cls,
+        beta_x: object,
+        beta_y: object,
+        open_top: bool = False,
+        solid: object = None,
+        reaction: object = None,
+        dirichlet: object = None,
+    ) -> PoissonSystem:
         """The system with the given face coefficients, copied.
 
         beta_x: (ny, nx + 1), beta_y: (ny + 1, nx), finite, >= 0 [m s / kg]; 0 on the walls: the first and last
         column of beta_x, the first row of beta_y and, unless open_top, its last row. Entries beside solid cells are
-        ignored (taken as 0). Raises ValueError (TypeError for wrong types) with the offending value.
+        ignored (taken as 0).
+        reaction: (ny, nx), finite, >= 0 [m s / kg], added to the diagonal of fluid cells.
+        dirichlet: (ny, nx) bool, cells with p = 0, which are no unknowns: `solid` is True there, and the coefficients
+        of their faces to fluid cells become part of `reaction`. p = 0 on the outer side of a grid is a margin of such
+        cells, or the coefficient of that side in reaction.
+        Raises ValueError (TypeError for wrong types) with the offending value.
         """
         faces_x, faces_y = argument_checks.field(beta_x, "beta_x"), argument_checks.field(beta_y, "beta_y")
         open_top = argument_checks.flag(open_top, "open_top")
@@ -101,8 +126,13 @@ class PoissonSystem:
             system.solid.copy_(argument_checks.mask(solid, "solid", (ny, nx)))
         system.beta_x.copy_(faces_x)
         system.beta_y.copy_(faces_y)
+        if reaction is not None:
+            system.reaction.copy_(argument_checks.field(reaction, "reaction", (ny, nx)))
+        if dirichlet is not None:
+            system._ground(argument_checks.mask(dirichlet, "dirichlet", (ny, nx)).to(system.device))
         system._close_solids()
-        for name, faces in (("beta_x", system.beta_x), ("beta_y", system.beta_y)):
+        fields = ("beta_x", system.beta_x), ("beta_y", system.beta_y), ("reaction", system.reaction)
+        for name, faces in fields:
             bad = ~(torch.isfinite(faces) & (faces >= 0))
             if bad.any():
                 raise ValueError(f"{name} holds {faces[bad][0].item()}; pass finite coefficients of at least 0.")
@@ -137,6 +167,7 @@ class PoissonSystem:
         self.beta_x.copy_(other.beta_x)
         self.beta_y.copy_(other.beta_y)
         self.solid.copy_(other.solid)
+        self.reaction.copy_(other.reaction)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -160,11 +191,11 @@ class PoissonSystem:
         out[:-1] -= flux_y
         out[1:] += flux_y
         out[-1] += self.beta_y[-1] * inside[-1]
-        return out
+        return out.addcmul_(self.reaction, inside)
 
     def diagonal(self) -> torch.Tensor:
         """The diagonal of A, float64, shape (ny, nx): 1 in solids, 0 in a fluid cell without any open face."""
-        total = self.beta_x[:, :-1] + self.beta_x[:, 1:] + self.beta_y[:-1] + self.beta_y[1:]
+        total = self.beta_x[:, :-1] + self.beta_x[:, 1:] + self.beta_y[:-1] + self.beta_y[1:] + self.reaction
         return torch.where(self.solid, 1.0, total)
 
     def to_scipy(self) -> scipy.sparse.csr_matrix:
@@ -191,9 +222,9 @@ class PoissonSystem:
         """Regions and projector, recomputed only when the pattern of open faces or solids has changed."""
         if self._settled and self._topology is not None:
             return self._topology
-        fresh = self.beta_x > 0, self.beta_y > 0, self.solid
+        fresh = self._fresh_pattern()
         if self._pattern is None or self._topology is None:
-            self._pattern = (fresh[0], fresh[1], self.solid.clone())
+            self._pattern = tuple(mask.clone() for mask in fresh)
             self._topology = Topology(*self._pattern)
         elif not all(map(torch.equal, fresh, self._pattern)):
             for old, new in zip(self._pattern, fresh):  # in place: a recording may read them
@@ -209,9 +240,12 @@ class PoissonSystem:
     def walls_moved(self) -> torch.Tensor:
         """0-d bool on the device: whether `last_topology` is no longer true. Does not wait for the device."""
         assert self._pattern is not None, "nobody has asked for the topology yet"
-        fresh = self.beta_x > 0, self.beta_y > 0, self.solid
-        x, y, solid = ((new ^ old).any() for new, old in zip(fresh, self._pattern))
-        return x | y | solid
+        moved = [(new ^ old).any() for new, old in zip(self._fresh_pattern(), self._pattern)]
+        return moved[0] | moved[1] | moved[2] | moved[3]
+
+    def _fresh_pattern(self) -> tuple[torch.Tensor, ...]:
+        """What regions depend on: which faces are open, which cells are solid, which have a way out."""
+        return self.beta_x > 0, self.beta_y > 0, self.solid, self.reaction > 0
 
     def settle(self, settled: bool = True) -> None:
         """Spare further looks at the pattern until the next `copy_from`: nobody writes to the tensors meanwhile."""
@@ -245,3 +279,14 @@ class PoissonSystem:
         beside[:-1] |= self.solid
         beside[1:] |= self.solid
         self.beta_y.masked_fill_(beside, 0.0)
+        self.reaction.masked_fill_(self.solid, 0.0)
+
+    def _ground(self, dirichlet: torch.Tensor) -> None:
+        """Take the cells with p = 0 out, leaving the coefficients of their faces in their neighbours' reaction."""
+        fluid = ~(self.solid | dirichlet)
+        x, y = self.beta_x[:, 1:-1], self.beta_y[1:-1]
+        self.reaction[:, :-1] += x * (fluid[:, :-1] & dirichlet[:, 1:])
+        self.reaction[:, 1:] += x * (fluid[:, 1:] & dirichlet[:, :-1])
+        self.reaction[:-1] += y * (fluid[:-1] & dirichlet[1:])
+        self.reaction[1:] += y * (fluid[1:] & dirichlet[:-1])
+        self.solid |= dirichlet

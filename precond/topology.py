@@ -14,12 +14,13 @@ class Topology:
     """The regions of one pattern of open faces.
 
     labels: (ny, nx) int64, regions numbered in row-major order of their first cell, -1 in solids.
-    count:  number of regions;  closed: (count,) bool, True where a region has no open boundary.
+    count:  number of regions;  closed: (count,) bool, True where a region has no way out: no open top, no reaction.
+    singular, enclosed: whether any region is closed, and whether all are.
     Cells are in one region when a path of faces with beta > 0 joins them; a fluid cell without any is its own region.
     """
 
-    def __init__(self, link_x: torch.Tensor, link_y: torch.Tensor, solid: torch.Tensor):
-        """link_x (ny, nx + 1), link_y (ny + 1, nx): beta > 0;  solid (ny, nx): all boolean, on one device."""
+    def __init__(self, link_x: torch.Tensor, link_y: torch.Tensor, solid: torch.Tensor, outlet: torch.Tensor):
+        """link_x (ny, nx + 1), link_y (ny + 1, nx): beta > 0;  solid, outlet: reaction > 0 (ny, nx): all boolean."""
         fluid = ~solid
         roots = _components(link_x[:, 1:-1], link_y[1:-1])
         self.labels = torch.full(solid.shape, -1, dtype=torch.int64, device=solid.device)
@@ -29,7 +30,9 @@ class Topology:
         self.closed = torch.ones(self.count, dtype=torch.bool, device=solid.device)
         top = self.labels[-1][link_y[-1] & fluid[-1]]
         self.closed[top] = False
+        self.closed[self.labels[outlet & fluid]] = False
         self.singular = bool(self.closed.any())
+        self.enclosed = bool(self.closed.all())
         self.projector = Projector(self, fluid)
 
 

@@ -85,7 +85,7 @@ class TorchLoop:
 
     def load(self, system: PoissonSystem) -> None:
         """Take over the system's present coefficients."""
-        self.A.load(system.beta_x, system.beta_y)
+        self.A.load(system.beta_x, system.beta_y, system.reaction)
 
     def receive(
         self,

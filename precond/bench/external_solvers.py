@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..classical.scipy_bridge import Host
+from ..classical.scipy_bridge import Host, near_one
 from ..solver import Solution
 from ..status import Status
 from ..system import PoissonSystem
@@ -83,7 +83,7 @@ def _diagonal(A: Any) -> Any:
 def _ruge_stuben(A: Any) -> Any:
     import pyamg
 
-    return pyamg.ruge_stuben_solver(A).aspreconditioner(cycle="V")
+    return pyamg.ruge_stuben_solver(near_one(A)).aspreconditioner(cycle="V")
 
 
 OUTSIDE = {

@@ -87,7 +87,7 @@ def from_files(name: str, files: Sequence[Path], device: torch.device, warm: boo
     """Recorded systems: assembled already, as they are in a running simulation."""
     cases = []
     for file in files:
-        system, b = (matrix_market if file.suffix == ".mtx" else recorded_systems).read(file)
+        system, b = (matrix_market if matrix_market.is_named(file) else recorded_systems).read(file)
         ny, nx = system.shape
         there = PoissonSystem.empty(ny, nx, device=device)
         there.copy_from(system)

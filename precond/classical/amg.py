@@ -12,7 +12,7 @@ import torch
 
 from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
-from .scipy_bridge import Host
+from .scipy_bridge import Host, near_one
 
 # One symmetric Gauss-Seidel sweep before and after: equal to its own adjoint, so that M is symmetric.
 SMOOTHER = ("gauss_seidel", {"sweep": "symmetric"})
@@ -43,7 +43,7 @@ class Amg(Preconditioner):
         """Build the hierarchy of A over the fluid cells."""
         import pyamg
 
-        A = self.host.load(system)
+        A = near_one(self.host.load(system))
         self.cycle = None
         if not A.shape[0]:
             return

@@ -44,9 +44,12 @@ class Dct(Preconditioner):
         mean_x = torch.where(mean_x > 0, mean_x, scale)  # none in this direction
         mean_y = torch.where(mean_y > 0, mean_y, scale)
         torch.add(mean_y * self.values_y[:, None], mean_x * self.values_x, out=self.inverse)
+        # reaction shifts all eigenvalues by its mean, also 0 of the constant
+        self.inverse.add_(system.reaction.mean())
         if not system.open_top:
             others = self.inverse.view(-1)[1:]
-            self.inverse[0, 0] = others.min() if others.numel() else scale
+            least = others.min() if others.numel() else scale
+            self.inverse[0, 0] = torch.where(self.inverse[0, 0] > 0, self.inverse[0, 0], least)
         self.inverse.reciprocal_()
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:

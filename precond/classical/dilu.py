@@ -33,7 +33,7 @@ class Dilu(Preconditioner):
             self._allocate(*system.shape, system.device)
         A, pivot = self.A, self.pivot
         assert A is not None
-        A.load(system.beta_x, system.beta_y)
+        A.load(system.beta_x, system.beta_y, system.reaction)
         e = self.y
         e.centre.copy_(A.diagonal).masked_fill_(A.diagonal <= 0, 1.0)  # no division by 0 beside a closed face
         sides = (A.west, A.east, A.south, A.north)

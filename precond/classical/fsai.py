@@ -31,7 +31,7 @@ class SpaiStatic(Preconditioner):
             self._allocate(*system.shape, system.device)
         A, e = self.A, self.y
         assert A is not None
-        A.load(system.beta_x, system.beta_y)
+        A.load(system.beta_x, system.beta_y, system.reaction)
         inverse(A.diagonal, out=e.centre)
         torch.mul(A.west, e.west, out=self.west)
         torch.mul(A.south, e.south, out=self.south)

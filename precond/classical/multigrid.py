@@ -20,10 +20,10 @@ class Multigrid(Preconditioner):
     """M = one V-cycle on aggregates of 2x2 cells, 5 points on every level; symmetric positive definite for any system.
 
     The coarse face coefficient is 0.5 x the sum of the fine faces on it, the 0.5 only across coarsened directions: it
-    undoes the overestimated energy of piecewise constant corrections. Sweeps go red, black before and black, red after,
-    so that they are adjoint, and the correction is added, so M = S + E P B P^T E^T with S and the coarse B positive
-    definite. Briggs, Henson, McCormick 2000, chapter 7; Braess 1995 for the scaling. The grid is padded with closed
-    cells on the right and below (the top may be open) until every level has even sides.
+    undoes the overestimated energy of piecewise constant corrections. Reaction is summed. Sweeps go red, black before
+    and black, red after, so that they are adjoint, and the correction is added, so M = S + E P B P^T E^T with S and the
+    coarse B positive definite. Briggs, Henson, McCormick 2000, chapter 7; Braess 1995 for the scaling. The grid is
+    padded with closed cells on the right and below (the top may be open) until every level has even sides.
     """
 
     capturable = recordable = True
@@ -40,6 +40,7 @@ class Multigrid(Preconditioner):
         finest = self.levels[0]
         finest.beta_x[-ny:, : nx + 1] = system.beta_x
         finest.beta_y[-ny - 1 :, :nx] = system.beta_y
+        finest.reaction[-ny:, :nx] = system.reaction
         for fine, coarse in zip(self.levels, self.levels[1:], strict=False):
             fine.prepare()
             coarse.coarsen(fine)
@@ -75,7 +76,7 @@ class Multigrid(Preconditioner):
     def _invert_coarsest(self) -> None:
         """(A + shift D)^-1 of the last level, in float64; rows without any open face count as identity."""
         coarsest = self.levels[-1]
-        coarsest.A.load(coarsest.beta_x, coarsest.beta_y)
+        coarsest.A.load(coarsest.beta_x, coarsest.beta_y, coarsest.reaction)
         self._invert_loaded()
 
     def _invert_loaded(self) -> None:
@@ -118,6 +119,7 @@ class Level:
         self.A = Stencil(ny, nx, device)
         self.beta_x = torch.zeros((ny, nx + 1), dtype=torch.float64, device=device)
         self.beta_y = torch.zeros((ny + 1, nx), dtype=torch.float64, device=device)
+        self.reaction = torch.zeros((ny, nx), dtype=torch.float64, device=device)
         self.x = Halo(ny, nx, device)
         self.b, self.r, self.red_inverse, self.black_inverse = (torch.zeros_like(self.A.diagonal) for _ in range(4))
         rows, columns = torch.arange(ny, device=device), torch.arange(nx, device=device)
@@ -127,14 +129,15 @@ class Level:
 
     def prepare(self) -> None:
         """Load the operator and invert its diagonal."""
-        self.A.load(self.beta_x, self.beta_y)
+        self.A.load(self.beta_x, self.beta_y, self.reaction)
         inverse(self.A.diagonal, out=self.r)
         torch.mul(self.r, self.red, out=self.red_inverse)
         torch.mul(self.r, self.black, out=self.black_inverse)
 
     def coarsen(self, fine: Level) -> None:
-        """Coarse face coefficients from the finer level's."""
+        """Coarse face coefficients, and reaction, from the finer level's."""
         fy, fx = fine.factors
+        self.reaction.copy_(_add_pairs(_add_pairs(fine.reaction, 0, fy), 1, fx))
         torch.mul(_add_pairs(fine.beta_x[:, ::fx], 0, fy), 1 / fx, out=self.beta_x)
         torch.mul(_add_pairs(fine.beta_y[::fy], 1, fx), 1 / fy, out=self.beta_y)
 

@@ -33,7 +33,7 @@ class Nystrom(Preconditioner):
         if not self.U.numel():
             self._allocate(*system.shape, system.device)
         S, Y = self.S, self.Y
-        self.A.load(system.beta_x, system.beta_y)
+        self.A.load(system.beta_x, system.beta_y, system.reaction)
         inverse(self.A.diagonal, out=S.view(-1))
         S.sqrt_()
         for v, y in zip(self.probe, Y):  # one vector at a time stays in the cache

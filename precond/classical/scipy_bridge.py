@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ..support.units import power_of_two_over
 from ..system import PoissonSystem
 
 if TYPE_CHECKING:
@@ -39,3 +40,9 @@ class Host:
         """out (ny, nx) = x in these cells, 0 elsewhere."""
         self.padded[self.cells] = x
         out.copy_(torch.from_numpy(self.padded).view(out.shape))
+
+
+def near_one(A: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+    """A scaled by a power of two so that its largest entry is near 1: pyamg warns of 1e30 once for every row."""
+    largest = float(abs(A).max()) if A.nnz else 0.0
+    return A * power_of_two_over(largest)

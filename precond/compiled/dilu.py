@@ -10,7 +10,7 @@ import torch
 from ..preconditioner import CompiledForm, Preconditioner
 from ..system import PoissonSystem
 from .jit import kernel
-from .loop import advance, load_faces
+from .loop import advance, coefficients, load_faces
 
 PLAIN = 1e60  # units up to which products of some coefficients stay within float64, in whatever order they are taken
 SMALLEST_PIVOT = 1e-9  # of the diagonal: a closed region's last cell has pivot 0; see classical/dilu.py
@@ -42,7 +42,7 @@ class Faces:
 
     def load(self, system: PoissonSystem) -> None:
         """Take over the system's present coefficients."""
-        load_faces(system.beta_x.numpy(), system.beta_y.numpy(), self.diagonal, self.west, self.south)
+        load_faces(*coefficients(system), self.diagonal, self.west, self.south)
         in_plain_units(self.diagonal, self.west, self.south)
 
 

@@ -21,7 +21,7 @@ from . import galerkin, tiles
 from .dense import add_eight_rows
 from .galerkin import BASE, COUNT, FIRST, GROUP, GROUPS, MEMBERS, PLACE
 from .jit import kernel
-from .loop import advance
+from .loop import advance, coefficients
 from .tiles import FUNCTIONS, LANES, RIM, U, solve_tiles
 
 DEEP = CELLS + 2 * SIDE
@@ -389,12 +389,11 @@ class Workspace:
         found, first = np.unique(labels, return_index=True)
         self.pins = first[found >= 0].astype(np.int64)
 
-    def build(self, system: PoissonSystem, continued: bool) -> None:
+    def build(self, system: PoissonSystem, continued: bool, closed: bool) -> None:
         """Everything that the cycle needs, from the system's coefficients."""
         data = self.data
-        beta_x, beta_y = system.beta_x.numpy(), system.beta_y.numpy()
         tiles.build_tiles(
-            beta_x, beta_y, self.root, self.inverse_root, self.links, data.cell, self.rim_link, self.ring_cell,
+            *coefficients(system), self.root, self.inverse_root, self.links, data.cell, self.rim_link, self.ring_cell,
             self.pins, self.traces, self.inside, data.edge, continued, self.tile_scratch, data.factor, data.scale,
             data.rim, self.measure, data.on_rim, self.operator, self.coefficients, self.roots, self.kept,
         )  # fmt: skip
@@ -406,7 +405,7 @@ class Workspace:
             self.columns, self.group_scratch,
         )  # fmt: skip
         galerkin.invert_top(
-            data.levels, data.neighbours, self.operator, data.towards, self.coefficients, not system.open_top,
+            data.levels, data.neighbours, self.operator, data.towards, self.coefficients, closed,
             self.matrix, self.rows, data.top,
         )  # fmt: skip
 
@@ -500,7 +499,7 @@ class Hierarchy(torch_hierarchy.Hierarchy):
             self._tell(work)
         work.set_pins(self.pockets)
         work.set_visits(self.visits_now)
-        work.build(system, self.continued)
+        work.build(system, self.continued, self.closed)
         self._built = system
 
     def _functions(self) -> object:
@@ -519,7 +518,7 @@ class Hierarchy(torch_hierarchy.Hierarchy):
         work = self.workspace
         if not work.kept.size:
             work.kept = np.zeros(work.batches * FUNCTIONS * CELLS * LANES)
-            work.build(self._built, self.continued)
+            work.build(self._built, self.continued, self.closed)
         batch, lane = divmod(tile, LANES)
         root = work.roots.reshape(-1, CELLS, LANES)[batch, :, lane]
         return root, work.kept.reshape(-1, FUNCTIONS, CELLS, LANES)[batch, :, :, lane]

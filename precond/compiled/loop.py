@@ -81,18 +81,18 @@ class Vectors(NamedTuple):
 
 
 @kernel
-def load_faces(beta_x, beta_y, diagonal, west, south):
-    """Flat coefficients and the diagonal from (ny, nx + 1) and (ny + 1, nx); returns the diagonal's sum."""
+def load_faces(beta_x, beta_y, reaction, diagonal, west, south):
+    """Flat coefficients and the diagonal from (ny, nx + 1), (ny + 1, nx) and (ny, nx); returns the diagonal's sum."""
     ny, nx = beta_x.shape[0], beta_y.shape[1]
     total = 0.0
     for j in range(ny):
-        row, here, above = beta_x[j], beta_y[j], beta_y[j + 1]
+        row, here, above, own = beta_x[j], beta_y[j], beta_y[j + 1], reaction[j]
         start = j * nx
         d, w, s = diagonal[start : start + nx], west[start : start + nx], south[start : start + nx]
         for i in range(nx):
             w[i] = row[i]
             s[i] = here[i]
-            d[i] = row[i] + row[i + 1] + here[i] + above[i]
+            d[i] = row[i] + row[i + 1] + here[i] + above[i] + own[i]
             total += d[i]
     for i in range(nx):
         south[ny * nx + i] = beta_y[ny, i]
@@ -326,6 +326,11 @@ def plain_step(loop, scaled):
     return won * (won / size) if size > 0.0 else 0.0
 
 
+def coefficients(system: PoissonSystem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """beta_x, beta_y and reaction for the kernels, no copies."""
+    return system.beta_x.numpy(), system.beta_y.numpy(), system.reaction.numpy()
+
+
 # The loop -----------------------------------------------------------------------------------------------------------
 
 
@@ -357,7 +362,7 @@ class CompiledLoop:
     def load(self, system: PoissonSystem) -> bool:
         """Take over the system's present coefficients; False where their sum is not finite."""
         v = self.vectors
-        return math.isfinite(load_faces(system.beta_x.numpy(), system.beta_y.numpy(), v.diagonal, v.west, v.south))
+        return math.isfinite(load_faces(*coefficients(system), v.diagonal, v.west, v.south))
 
     def receive(
         self,

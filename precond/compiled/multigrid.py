@@ -16,10 +16,10 @@ from ..support.units import power_of_two_over
 from ..system import PoissonSystem
 from .dense import U, invert
 from .jit import kernel
-from .loop import advance
+from .loop import advance, coefficients
 
 # columns of the table of levels
-NY, NX, HALF, STRIDE, START, FACES, FY, FX = range(8)
+NY, NX, HALF, STRIDE, START, FACES, FY, FX, CELLS = range(9)
 # rows of the stack of packed numbers, of red cells; those of black ones follow
 GIVEN, DIAGONAL, INVERSE, WEST, EAST, SOUTH, NORTH, X = range(8)
 COLOUR = 8
@@ -31,10 +31,10 @@ SINGLE = 1e3  # largest over smallest coefficient; at 2,000 single precision tak
 
 
 @kernel
-def extremes(beta_x, beta_y):
+def extremes(beta_x, beta_y, reaction):
     """Smallest coefficient above 0, and the largest."""
     smallest, largest = INFINITE, np.int64(0)
-    for faces in (beta_x.reshape(-1), beta_y.reshape(-1)):
+    for faces in (beta_x.reshape(-1), beta_y.reshape(-1), reaction.reshape(-1)):
         bits = faces.view(np.int64)  # of numbers of one sign they have the same order, and vector units compare them
         for k in range(bits.size):
             value = bits[k]
@@ -45,13 +45,19 @@ def extremes(beta_x, beta_y):
 
 
 @kernel
-def load_finest(beta_x, beta_y, ny, nx, scale, faces_x, faces_y):
-    """The system's faces into the upper left of the padded level: padding lies under row 0 and right of the grid."""
+def load_finest(beta_x, beta_y, reaction, ny, nx, scale, faces_x, faces_y, out_of):
+    """The system's faces, and reaction, into the upper left of the padded level.
+
+    Padding lies under row 0 and right of the grid.
+    """
     rows, columns = beta_x.shape[0], beta_y.shape[1]
     low = ny - rows
     for j in range(rows):
         row, out = beta_x[j], faces_x[(low + j) * (nx + 1) :]
         for i in range(U(columns + 1)):
+            out[i] = scale * row[i]
+        row, out = reaction[j], out_of[(low + j) * nx :]
+        for i in range(U(columns)):
             out[i] = scale * row[i]
     for j in range(rows + 1):
         row, out = beta_y[j], faces_y[(low + j) * nx :]
@@ -86,10 +92,26 @@ def coarsen_faces(fine_x, fine_y, ny, nx, fy, fx, coarse_x, coarse_y):
 
 
 @kernel
-def pack_level(faces_x, faces_y, ny, nx, stride, start, stack):
+def coarsen_reaction(fine, ny, nx, fy, fx, coarse):
+    """Sums over aggregates."""
+    rows, columns = ny // fy, nx // fx
+    for j in range(rows):
+        out = coarse[j * columns : (j + 1) * columns]
+        for i in range(columns):
+            out[i] = 0.0
+        for y in range(fy):
+            row = fine[(fy * j + y) * nx :]
+            for x in range(fx):
+                for i in range(columns):
+                    out[i] += row[fx * i + x]
+
+
+@kernel
+def pack_level(faces_x, faces_y, reaction, ny, nx, stride, start, stack):
     """Diagonal, its inverse, and the couplings over the diagonal of both colours."""
     for j in range(ny):
         x, y, above = faces_x[j * (nx + 1) :], faces_y[j * nx :], faces_y[(j + 1) * nx :]
+        own = reaction[j * nx :]
         for colour in range(2):
             first, c, a = (j + colour) % 2, COLOUR * colour, start + (j + 1) * stride + 1
             count = (nx - first + 1) // 2
@@ -99,7 +121,7 @@ def pack_level(faces_x, faces_y, ny, nx, stride, start, stack):
             for m in range(U(count)):
                 i = U(first) + U(2) * m
                 w, e, s, n = x[i], x[i + U(1)], y[i], above[i]
-                d = w + e + s + n
+                d = w + e + s + n + own[i]
                 inverse = 1.0 / d if d > 0.0 else 0.0
                 diagonal[m], inverses[m] = d, inverse
                 west[m], east[m] = w * inverse, e * inverse
@@ -107,7 +129,7 @@ def pack_level(faces_x, faces_y, ny, nx, stride, start, stack):
 
 
 @kernel
-def largest_of_regions(faces_x, faces_y, ny, nx, diagonal):
+def largest_of_regions(faces_x, faces_y, reaction, ny, nx, diagonal):
     """(n,) bool: of every closed region the cell with the largest diagonal."""
     n = ny * nx
     label, first, step = np.arange(n), np.zeros(n, np.bool_), 1
@@ -136,6 +158,9 @@ def largest_of_regions(faces_x, faces_y, ny, nx, diagonal):
             best[label[k]] = k
     for k in range(n):
         first[k] = best[label[k]] == k
+    for k in range(n):
+        if reaction[k] > 0.0:
+            first[best[label[k]]] = False
     for i in range(nx):  # an open top
         if faces_y[ny * nx + i] > 0.0:
             first[best[label[n - nx + i]]] = False
@@ -143,7 +168,7 @@ def largest_of_regions(faces_x, faces_y, ny, nx, diagonal):
 
 
 @kernel
-def dense_inverse(faces_x, faces_y, ny, nx, matrix, rows, out):
+def dense_inverse(faces_x, faces_y, reaction, ny, nx, matrix, rows, out):
     """(A + shift D)^-1 in float64; rows without any open face count as identity.
 
     In every closed region one cell is tied down, which only changes what constant is added there, and that is projected
@@ -160,14 +185,14 @@ def dense_inverse(faces_x, faces_y, ny, nx, matrix, rows, out):
             k = j * nx + i
             w, e = faces_x[j * (nx + 1) + i], faces_x[j * (nx + 1) + i + 1]
             s, t = faces_y[j * nx + i], faces_y[(j + 1) * nx + i]
-            d = w + e + s + t
+            d = w + e + s + t + reaction[k]
             diagonal[k] = d
             matrix[k, k] = (1.0 + SHIFT) * d if d > 0.0 else 1.0
             if i > 0:
                 matrix[k, k - 1] = matrix[k - 1, k] = -w
             if j > 0:
                 matrix[k, k - nx] = matrix[k - nx, k] = -s
-    tied = largest_of_regions(faces_x, faces_y, ny, nx, diagonal)
+    tied = largest_of_regions(faces_x, faces_y, reaction, ny, nx, diagonal)
     for k in range(n):
         if tied[k]:
             matrix[k, k] += diagonal[k]
@@ -178,19 +203,21 @@ def dense_inverse(faces_x, faces_y, ny, nx, matrix, rows, out):
 
 
 @kernel
-def build(beta_x, beta_y, scale, levels, faces_x, faces_y, stack, matrix, rows, top):
+def build(beta_x, beta_y, reaction, scale, levels, faces_x, faces_y, out_of, stack, matrix, rows, top):
     """All levels from the finest faces."""
     last = levels.shape[0] - 1
     for k in range(last + 1):
-        ny, nx, f = levels[k, NY], levels[k, NX], levels[k, FACES]
+        ny, nx, f, c = levels[k, NY], levels[k, NX], levels[k, FACES], levels[k, CELLS]
         if k == 0:
-            load_finest(beta_x, beta_y, ny, nx, scale, faces_x, faces_y)
+            load_finest(beta_x, beta_y, reaction, ny, nx, scale, faces_x, faces_y, out_of)
         if k < last:
-            pack_level(faces_x[f:], faces_y[f:], ny, nx, levels[k, STRIDE], levels[k, START], stack)
+            pack_level(faces_x[f:], faces_y[f:], out_of[c:], ny, nx, levels[k, STRIDE], levels[k, START], stack)
             g = levels[k + 1, FACES]
-            coarsen_faces(faces_x[f:], faces_y[f:], ny, nx, levels[k, FY], levels[k, FX], faces_x[g:], faces_y[g:])
+            fy, fx = levels[k, FY], levels[k, FX]
+            coarsen_faces(faces_x[f:], faces_y[f:], ny, nx, fy, fx, faces_x[g:], faces_y[g:])
+            coarsen_reaction(out_of[c:], ny, nx, fy, fx, out_of[levels[k + 1, CELLS] :])
         else:
-            dense_inverse(faces_x[f:], faces_y[f:], ny, nx, matrix, rows, top)
+            dense_inverse(faces_x[f:], faces_y[f:], out_of[c:], ny, nx, matrix, rows, top)
 
 
 # Cycle --------------------------------------------------------------------------------------------------------------
@@ -368,11 +395,11 @@ class Multigrid(Preconditioner):
         """Coarsen the coefficients and invert the coarsest operator."""
         if not len(self.levels):
             self._allocate(*system.shape)
-        beta_x, beta_y = system.beta_x.numpy(), system.beta_y.numpy()
-        smallest, largest = extremes(beta_x, beta_y)
+        given = coefficients(system)
+        smallest, largest = extremes(*given)
         scale = power_of_two_over(largest)
         self._work_in(np.float32 if largest <= SINGLE * smallest else np.float64)
-        build(beta_x, beta_y, scale, self.levels, self.faces_x, self.faces_y, self.stack, *self.top)
+        build(*given, scale, self.levels, self.faces_x, self.faces_y, self.reaction, self.stack, *self.top)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
         """out = M r, shape (ny, nx), float64."""
@@ -387,15 +414,16 @@ class Multigrid(Preconditioner):
 
     def _allocate(self, ny: int, nx: int) -> None:
         shapes = padded_shapes(ny, nx, COARSEST)
-        self.levels = np.zeros((len(shapes), 8), np.int64)
-        start = faces = 0
+        self.levels = np.zeros((len(shapes), 9), np.int64)
+        start = faces = cells = 0
         for k, (rows, columns) in enumerate(shapes):
             half = (columns + 1) // 2
             coarse = shapes[min(k + 1, len(shapes) - 1)]
-            self.levels[k] = rows, columns, half, half + 2, start, faces, rows // coarse[0], columns // coarse[1]
+            self.levels[k] = rows, columns, half, half + 2, start, faces, rows // coarse[0], columns // coarse[1], cells
+            cells += rows * columns
             start += (rows + 2) * (half + 2)
             faces += (rows + 1) * (columns + 1) + rows * columns
-        self.faces_x, self.faces_y = np.zeros(faces), np.zeros(faces)
+        self.faces_x, self.faces_y, self.reaction = np.zeros(faces), np.zeros(faces), np.zeros(cells)
         n = shapes[-1][0] * shapes[-1][1]
         wide = -(-n // 4) * 4
         # float64: a closed box's inverse has a large constant, in which float32 would lose all else

@@ -10,7 +10,7 @@ import torch
 from ..preconditioner import CompiledForm, Preconditioner
 from ..system import PoissonSystem
 from .jit import kernel
-from .loop import FLEXIBLE, LAST, MEAN, PROJECTION, WIDTH, advance, step
+from .loop import FLEXIBLE, LAST, MEAN, PROJECTION, WIDTH, advance, coefficients, step
 
 
 @kernel
@@ -38,14 +38,14 @@ class Identity(Preconditioner):
 
 
 @kernel
-def invert_diagonal(beta_x, beta_y, solid, out):
-    """out (N,) = 1 / (sum of a cell's four coefficients), 0 where it has none; 1 in solids."""
+def invert_diagonal(beta_x, beta_y, reaction, solid, out):
+    """out (N,) = 1 / (sum of a cell's coefficients), 0 where it has none; 1 in solids."""
     ny, nx = solid.shape
     for j in range(ny):
-        row, here, above = beta_x[j], beta_y[j], beta_y[j + 1]
+        row, here, above, own = beta_x[j], beta_y[j], beta_y[j + 1], reaction[j]
         o, stone = out[j * nx : j * nx + nx], solid[j]
         for i in range(nx):
-            d = row[i] + row[i + 1] + here[i] + above[i]
+            d = row[i] + row[i + 1] + here[i] + above[i] + own[i]
             o[i] = 1.0 if stone[i] else (1.0 / d if d > 0.0 else 0.0)
 
 
@@ -107,7 +107,7 @@ class Jacobi(Preconditioner):
         """Invert the diagonal."""
         if self.scale.size != system.solid.numel():
             self.scale = np.zeros(system.solid.numel())
-        invert_diagonal(system.beta_x.numpy(), system.beta_y.numpy(), system.solid.numpy(), self.scale)
+        invert_diagonal(*coefficients(system), system.solid.numpy(), self.scale)
 
     def apply(self, r: torch.Tensor, out: torch.Tensor) -> None:
         """out = D^-1 r, shape (ny, nx), float64."""

@@ -28,7 +28,7 @@ PIN = 1.0  # added to one cell of a closed region that lies within a tile; its c
 
 
 @kernel
-def scale_cells(beta_x, beta_y, root, inverse_root, links):
+def scale_cells(beta_x, beta_y, reaction, root, inverse_root, links):
     """d^1/2 and d^-1/2 of every cell (N + 1,) relative to the largest d, and couplings of A^, `links` (2 N + 2,).
 
     Both are 0 where d is 0, and behind the last cell. links: every cell's to the east, then every cell's to the north.
@@ -37,8 +37,9 @@ def scale_cells(beta_x, beta_y, root, inverse_root, links):
     largest, n = 0.0, ny * nx
     for j in range(ny):
         row, here, above, out = beta_x[j], beta_y[j], beta_y[j + 1], root[j * nx : (j + 1) * nx]
+        own = reaction[j]
         for i in range(nx):
-            d = row[i] + row[i + 1] + here[i] + above[i]
+            d = row[i] + row[i + 1] + here[i] + above[i] + own[i]
             out[i] = d
             largest = d if d > largest else largest
     unit = 1.0 / largest if largest > 0.0 else 1.0
@@ -551,15 +552,15 @@ def pin(pins, first, count, factor):
 
 @kernel
 def build_tiles(
-    beta_x, beta_y, root, inverse_root, links, cell, rim_link, ring_cell, pins, traces, monomials, edge, continued,
-    scratch, factor, scale, rim, measure, on_rim, energy, coefficients, roots, kept,
+    beta_x, beta_y, reaction, root, inverse_root, links, cell, rim_link, ring_cell, pins, traces, monomials, edge,
+    continued, scratch, factor, scale, rim, measure, on_rim, energy, coefficients, roots, kept,
 ):  # fmt: skip
     """Everything about the tiles, LANES of them at a time so that what lies between stays in the cache.
 
     root, inverse_root (N + 1,), links (2 N + 2,): scratch, 0 behind the cells.  kept (batches, 8, 64, LANES) flat:
     takes the functions, unless it is empty.
     """
-    scale_cells(beta_x, beta_y, root, inverse_root, links)
+    scale_cells(beta_x, beta_y, reaction, root, inverse_root, links)
     eight, V, source, gram, weights, lost, couplings, ring = scratch
     tiles, size = rim.shape[0], (CELLS + SIDE) * (SIDE + 1) * LANES
     for b in range(-(-tiles // LANES)):

@@ -27,18 +27,18 @@ def over(n: int, kernel: Any, *arguments: Any, **constants: Any) -> None:
 
 def load(A: Stencil, system: PoissonSystem) -> None:
     """`Stencil.load` in one kernel."""
-    load_faces(A, system.beta_x, system.beta_y)
+    load_faces(A, system.beta_x, system.beta_y, system.reaction)
 
 
-def load_faces(A: Stencil, beta_x: torch.Tensor, beta_y: torch.Tensor) -> None:
-    """The same from faces (ny, nx + 1) and (ny + 1, nx)."""
+def load_faces(A: Stencil, beta_x: torch.Tensor, beta_y: torch.Tensor, reaction: torch.Tensor) -> None:
+    """The same from faces (ny, nx + 1), (ny + 1, nx) and reaction (ny, nx)."""
     nx = A.shape[1]
-    over(A.n + nx, loading, beta_x, beta_y, A.diagonal, A.faces_x, A.faces_y, A.n, nx)
+    over(A.n + nx, loading, beta_x, beta_y, reaction, A.diagonal, A.faces_x, A.faces_y, A.n, nx)
 
 
 @triton.jit
-def loading(beta_x, beta_y, diagonal, faces_x, faces_y, n, nx, BLOCK: tl.constexpr):
-    """Faces of a grid as flat ones, and the diagonal, their sum."""
+def loading(beta_x, beta_y, reaction, diagonal, faces_x, faces_y, n, nx, BLOCK: tl.constexpr):
+    """Faces of a grid as flat ones, and the diagonal, their sum and the reaction."""
     k = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     cell = k < n
     west = tl.load(beta_x + k + k // nx, mask=cell, other=0.0)
@@ -47,7 +47,8 @@ def loading(beta_x, beta_y, diagonal, faces_x, faces_y, n, nx, BLOCK: tl.constex
     north = tl.load(beta_y + k + nx, mask=cell, other=0.0)
     tl.store(faces_x + k, west, mask=cell)  # the last one, n, is never written: a wall
     tl.store(faces_y + k, south, mask=k < n + nx)
-    tl.store(diagonal + k, west + east + south + north, mask=cell)
+    own = tl.load(reaction + k, mask=cell, other=0.0)
+    tl.store(diagonal + k, west + east + south + north + own, mask=cell)
 
 
 @triton.jit
@@ -57,12 +58,13 @@ def inverse(d):
 
 
 @triton.jit
-def inverse_diagonal(beta_x, beta_y, solid, out, n, nx, BLOCK: tl.constexpr):
+def inverse_diagonal(beta_x, beta_y, reaction, solid, out, n, nx, BLOCK: tl.constexpr):
     """out = 1 / diagonal of A, 1 in solids, 0 in cells without an open face."""
     k = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     cell = k < n
     d = tl.load(beta_x + k + k // nx, mask=cell, other=0.0) + tl.load(beta_x + k + k // nx + 1, mask=cell, other=0.0)
     d += tl.load(beta_y + k, mask=cell, other=0.0) + tl.load(beta_y + k + nx, mask=cell, other=0.0)
+    d += tl.load(reaction + k, mask=cell, other=0.0)
     d = tl.where(tl.load(solid + k, mask=cell, other=1) != 0, 1.0, d)
     tl.store(out + k, inverse(d), mask=cell)
 

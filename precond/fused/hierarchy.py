@@ -35,7 +35,7 @@ class Hierarchy(torch_hierarchy.Hierarchy):
         read_cells(self.workspace, system)
         build_tiles(self.workspace, constants, traces, self.pockets, self.continued)
         build_groups(self.workspace, corrections, self.continued)
-        build_top(self.workspace, not system.open_top)
+        build_top(self.workspace, self.closed)
         self.cycle.visits = self.visits_now
         self.built = True
 
@@ -94,7 +94,7 @@ def read_cells(w: Workspace, system: PoissonSystem) -> None:
     """The system's coefficients in tile order."""
     N, nx, c = w.cell_count, w.shape[1], w.cells
     chunk = max(1024, 1 << (-(-N // cells.PARTS) - 1).bit_length())
-    given = system.beta_x, system.beta_y, system.solid.view(torch.uint8)
+    given = system.beta_x, system.beta_y, system.reaction, system.solid.view(torch.uint8)
     launch(cells.largest_diagonals, -(-N // chunk), *given, w.largest, N, nx, CHUNK=chunk)
     launch(
         cells.tile_cells, w.tiles.count, *given, w.largest, -(-N // chunk), w.cell, w.ring_cell,

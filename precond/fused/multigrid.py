@@ -25,14 +25,15 @@ class Multigrid(multigrid.Multigrid):
         finest = self.levels[0]
         finest.beta_x[-ny:, : nx + 1] = system.beta_x
         finest.beta_y[-ny - 1 :, :nx] = system.beta_y
+        finest.reaction[-ny:, :nx] = system.reaction
         for fine, coarse in zip(self.levels, self.levels[1:]):
-            grids.load_faces(fine.A, fine.beta_x, fine.beta_y)
+            grids.load_faces(fine.A, fine.beta_x, fine.beta_y, fine.reaction)
             grids.over(fine.A.n, inverted, fine.A.diagonal, fine.r, fine.A.n)
             (ny, nx), (fy, fx) = coarse.shape, fine.factors
-            faces = fine.beta_x, fine.beta_y, coarse.beta_x, coarse.beta_y
+            faces = fine.beta_x, fine.beta_y, fine.reaction, coarse.beta_x, coarse.beta_y, coarse.reaction
             grids.over((ny + 1) * (nx + 1), coarsen, *faces, ny, nx, FY=fy, FX=fx)
         coarsest = self.levels[-1]
-        grids.load_faces(coarsest.A, coarsest.beta_x, coarsest.beta_y)
+        grids.load_faces(coarsest.A, coarsest.beta_x, coarsest.beta_y, coarsest.reaction)
         self._invert_loaded()
 
     def _cycle(self, k: int) -> None:
@@ -67,8 +68,14 @@ def inverted(diagonal, out, n, BLOCK: tl.constexpr):
 
 
 @triton.jit
-def coarsen(fine_x, fine_y, coarse_x, coarse_y, ny, nx, FY: tl.constexpr, FX: tl.constexpr, BLOCK: tl.constexpr):
-    """Coarse faces: sums of the fine ones on them, halved across coarsened directions; coarse grid (ny, nx)."""
+def coarsen(
+    fine_x, fine_y, fine_own, coarse_x, coarse_y, coarse_own, ny, nx,
+    FY: tl.constexpr, FX: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Coarse faces: sums of the fine ones on them, halved across coarsened directions; coarse grid (ny, nx).
+
+    Reaction (own) is summed over aggregates.
+    """
     k = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     j, i = k // (nx + 1), k % (nx + 1)
     across, along = j < ny, (j <= ny) & (i < nx)
@@ -81,6 +88,12 @@ def coarsen(fine_x, fine_y, coarse_x, coarse_y, ny, nx, FY: tl.constexpr, FX: tl
         y += tl.load(fine_y + FY * j * width + FX * i + 1, mask=along, other=0.0)
     tl.store(coarse_x + j * (nx + 1) + i, x / FX, mask=across)
     tl.store(coarse_y + j * nx + i, y / FY, mask=along)
+    cell = along & (j < ny)
+    own = tl.zeros((BLOCK,), tl.float64)
+    for b in tl.static_range(FY):
+        for a in tl.static_range(FX):
+            own += tl.load(fine_own + (FY * j + b) * width + FX * i + a, mask=cell, other=0.0)
+    tl.store(coarse_own + j * nx + i, own, mask=cell)
 
 
 @triton.jit

@@ -17,7 +17,5 @@ class Jacobi(jacobi.Jacobi):
         ny, nx = system.shape
         if self.inverse_diagonal.shape != (ny, nx):
             self.inverse_diagonal = torch.empty((ny, nx), dtype=torch.float64, device=system.device)
-        solid = system.solid.view(torch.uint8)
-        grids.over(
-            ny * nx, grids.inverse_diagonal, system.beta_x, system.beta_y, solid, self.inverse_diagonal, ny * nx, nx
-        )
+        given = system.beta_x, system.beta_y, system.reaction, system.solid.view(torch.uint8)
+        grids.over(ny * nx, grids.inverse_diagonal, *given, self.inverse_diagonal, ny * nx, nx)

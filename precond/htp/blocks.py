@@ -23,7 +23,7 @@ class Cells:
     """The scaled operator by tile, float32. d is A's diagonal, 0 in solids, in cells without open faces and in padding.
 
     scale: (T, 64) d^-1/2 or 0.  measure: (T, 1, 1) largest d^1/2 in and around the tile.
-    closed: no open top, so that the constant is in the null space.
+    closed: there is no way out anywhere, so that the constant is in the null space.
     pocket: (T, 64) int64, numbers of closed regions that lie within one tile, -1 elsewhere; None where there are none.
     root: (T, 64) d^1/2 / measure or 0: the constant function, seen in scaled variables;  ring: (T, 32) beyond the rim.
     east, north: (T, 64) couplings beta / sqrt(d_i d_j) to those neighbours, across tiles too.
@@ -54,10 +54,10 @@ class Cells:
 
 def cells(system: PoissonSystem, layout: Layout) -> Cells:
     """The tensors of a system in tile order."""
-    return tiled(system, layout, pockets(system.topology, layout))
+    return tiled(system, layout, pockets(system.topology, layout), system.topology.enclosed)
 
 
-def tiled(system: PoissonSystem, layout: Layout, pocket: torch.Tensor | None) -> Cells:
+def tiled(system: PoissonSystem, layout: Layout, pocket: torch.Tensor | None, closed: bool) -> Cells:
     """`cells` without asking for regions, which would wait for the device: pocket is what `pockets` found.
 
     d is divided by its largest value, which keeps float32 in range.
@@ -80,7 +80,7 @@ def tiled(system: PoissonSystem, layout: Layout, pocket: torch.Tensor | None) ->
     measure = torch.maximum(root.amax(1), ring.amax(1)).clamp(min=1e-30)[:, None]
     rim = rim.view(T, SIDES * SIDE)
     root, ring = root / measure, ring / measure
-    return Cells(scale, measure[:, None], root, ring, east, north, rim, pocket, not system.open_top)
+    return Cells(scale, measure[:, None], root, ring, east, north, rim, pocket, closed)
 
 
 def pockets(topology: Topology, layout: Layout) -> torch.Tensor | None:

@@ -36,6 +36,7 @@ class Hierarchy(Preconditioner):
         self.algebra = cuda_graph.GraphCache()
         self.topology: Topology | None = None
         self.pockets: torch.Tensor | None = None
+        self.closed = False
         self.visits_now: tuple[int, ...] = self.visits
 
     def setup(self, system: PoissonSystem) -> None:
@@ -47,9 +48,10 @@ class Hierarchy(Preconditioner):
         topology = system.topology
         if topology is not self.topology:
             self.topology, self.pockets = topology, blocks.pockets(topology, constants.layout)
+            self.closed = topology.enclosed
             self.visits_now = self.visits_among_solids if bool(system.solid.any()) else self.visits
         self._prepare(system, constants)
-        inputs = system, self.pockets, system.open_top, self.visits_now
+        inputs = system, self.pockets, self.closed, self.visits_now
         self.algebra(lambda: self._build(system, constants), system.device, *inputs)
 
     def forget(self) -> None:
@@ -61,7 +63,7 @@ class Hierarchy(Preconditioner):
         """Work that is not due in every setup: nothing here; `htp` runs its network."""
 
     def _build(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
-        self.cells = blocks.tiled(system, constants.layout, self.pockets)
+        self.cells = blocks.tiled(system, constants.layout, self.pockets, self.closed)
         made, scale = self._cycle(constants), self.cells.scale.view(-1)
         if self.cycle is not None and cuda_graph.possible(system.device):
             self.cycle.copy_from(made)  # the solver's graph reads these tensors where they are

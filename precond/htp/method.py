@@ -97,9 +97,7 @@ class Htp(Hierarchy):
         self.inference_ms = 0.0
         if self.age >= self.every or self._extra() > self.extra_iterations:
             watch = Elapsed(system.device)
-            self.proposal(
-                lambda: self._propose(system, constants), system.device, system, self.pockets, system.open_top
-            )
+            self.proposal(lambda: self._propose(system, constants), system.device, system, self.pockets, self.closed)
             self.inference_ms = watch.stop()
             self.age = 0
             self.counts.clear()
@@ -108,7 +106,7 @@ class Htp(Hierarchy):
     def _propose(self, system: PoissonSystem, constants: galerkin.Constants) -> None:
         with torch.no_grad(), whole_float32():
             traces, corrections = self.network(
-                blocks.tiled(system, constants.layout, self.pockets), constants.layout, self.places
+                blocks.tiled(system, constants.layout, self.pockets, self.closed), constants.layout, self.places
             )
         proposed = [self.polynomials + traces, *corrections]
         if self.proposed and cuda_graph.possible(system.device):

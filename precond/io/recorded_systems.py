@@ -1,7 +1,7 @@
 """Recorded pressure systems: a folder with one .npz for each solve of a run, and what they were recorded from.
 
-000000.npz, 000001.npz, ...   beta_x, beta_y, solid, open_top as in PoissonSystem, and the right-hand side b; float64,
-                              bit for bit what was solved.
+000000.npz, 000001.npz, ...   beta_x, beta_y, solid, reaction, open_top as in PoissonSystem, and the right-hand side b;
+                              float64, bit for bit what was solved.
 sequence.json                 where they come from: the fields of Origin, and for every solve dt [s] and frame, the
                               number of the output frame that it belongs to. Reading systems does not need it.
 """
@@ -26,6 +26,7 @@ from ..system import PoissonSystem
 
 ABOUT = "sequence.json"
 ARRAYS = ("beta_x", "beta_y", "solid", "open_top", "b")
+ADDED = "reaction"  # older files lack it: 0 everywhere
 # what NumPy and zipfile raise on damaged files
 UNREADABLE = (
     OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, RuntimeError, MemoryError,
@@ -79,6 +80,7 @@ def write(directory: Path, k: int, system: PoissonSystem, b: torch.Tensor) -> Pa
         "beta_x": system.beta_x,
         "beta_y": system.beta_y,
         "solid": system.solid,
+        "reaction": system.reaction,
         "b": argument_checks.field(b, "b", system.shape),
     }
     plain = {name: tensor.cpu().numpy() for name, tensor in arrays.items()}
@@ -94,7 +96,8 @@ def read(file: Path) -> tuple[PoissonSystem, torch.Tensor]:
         open_top = arrays["open_top"]
         if open_top.shape != () or open_top.dtype != np.bool_:
             raise ValueError(f"open_top has shape {open_top.shape} and dtype {open_top.dtype}; store one boolean.")
-        system = PoissonSystem.from_faces(arrays["beta_x"], arrays["beta_y"], bool(open_top), arrays["solid"])
+        faces = arrays["beta_x"], arrays["beta_y"], bool(open_top)
+        system = PoissonSystem.from_faces(*faces, arrays["solid"], arrays.get("reaction"))
         b = argument_checks.field(arrays["b"], "b", system.shape)
         bad = ~torch.isfinite(b)
         if bad.any():
@@ -139,7 +142,7 @@ def about(directory: Path) -> dict[str, Any]:
 def _arrays(file: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ARRAYS if name in archive.files}
+            arrays = {name: archive[name] for name in (*ARRAYS, ADDED) if name in archive.files}
     except FileNotFoundError:
         raise ValueError(f"{str(file)!r} does not exist; give a file of a recorded sequence.") from None
     except UNREADABLE as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -120,7 +119,7 @@ class NpoRecipe:
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         systems: list[PoissonSystem]
         if rng.uniform() < CANONICAL_SHARE:
-            systems = [canonical.Grounded(canonical.N, canonical.N, device)] * config.batch
+            systems = [canonical.box(canonical.N, canonical.N, device)] * config.batch
         else:
             shape = SHAPES[rng.integers(len(SHAPES))]
             systems = [random_system(rng, shape, device) for _ in range(config.batch)]
@@ -168,17 +167,8 @@ class NpoRecipe:
 
 def solutions(system: PoissonSystem, b: torch.Tensor) -> torch.Tensor:
     """A^-1 b for b (m, ny, nx), to what training needs."""
-    if isinstance(system, canonical.Grounded):
-        return torch.linalg.solve(_canonical_matrix().to(b.device), b.flatten(1).T).T.view_as(b)
     solver = Solver("multigrid", system, device=b.device)
     return torch.stack([solver.solve(system, system.project(v), rtol=1e-6).x for v in b])
-
-
-@cache
-def _canonical_matrix() -> torch.Tensor:
-    box = canonical.Grounded(canonical.N, canonical.N)
-    units = torch.eye(canonical.N**2, dtype=torch.float64)
-    return torch.stack([box.apply(unit.view(box.shape)).view(-1) for unit in units])
 
 
 def iterations(network: nn.Module, system: PoissonSystem, b: torch.Tensor) -> int:

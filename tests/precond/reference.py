@@ -53,6 +53,7 @@ def project(system, b):
     labels, out = regions(system), np.where(system.solid.numpy(), 0.0, b)
     open_cells = np.zeros(system.shape, dtype=bool)
     open_cells[-1] = system.beta_y.numpy()[-1] > 0
+    open_cells |= system.reaction.numpy() > 0
     opened = np.zeros(labels.max() + 1, dtype=bool)
     opened[labels[open_cells]] = True
     sums = np.bincount(labels[labels >= 0], weights=out[labels >= 0], minlength=opened.size)
