@@ -22,10 +22,15 @@ EPSILON = float(np.finfo(np.float64).eps)
 class Case:
     """One random solve: the system, b (ny, nx), rtol, the iteration limit, and a word on what it is.
 
+    faces: beta_x, beta_y as they were before air took cells away;  reaction (ny, nx) as it was given;  air (ny, nx)
+    bool: cells with p = 0.  From these the operator is assembled a second time.
     cut_short: the limit is low on purpose, to see how that end is reported.
     """
 
     system: PoissonSystem
+    faces: tuple[np.ndarray, np.ndarray]
+    reaction: np.ndarray
+    air: np.ndarray
     b: np.ndarray
     rtol: float
     max_iterations: int
@@ -61,9 +66,11 @@ class Truth:
 def random_case(seed: int) -> Case:
     """A system of 1 to 9,000 cells, log-uniform, one in eight a single row or column; everything else random too.
 
-    Contrast 1 to 10^6 log-uniform; every kind of problems.py; in a third of them 5% noise on the density; obstacles,
-    straight walls that cut the domain into closed regions, scattered solid cells; open and closed tops; b with an
-    offset per region that no pressure balances; rtol 1e-8 to 1e-4 log-uniform; now and then a low iteration limit.
+    Contrast 1 to 10^6 log-uniform, to 10^9 in one of six; faces across x 10^-4 to 10^4 times the others' in one of
+    five; air with p = 0 in one of four; reaction in scattered cells in one of four; every kind of problems.py; in a
+    third of them 5% noise on the density; obstacles, straight walls that cut the domain into closed regions, scattered
+    solid cells; open and closed tops; b with an offset per region that no pressure balances; rtol 1e-8 to 1e-4
+    log-uniform; now and then a low iteration limit.
     """
     rng = np.random.default_rng(seed)
     shape = _shape(rng)
@@ -77,6 +84,21 @@ def random_case(seed: int) -> Case:
     solid, walls = _solids(rng, shape)
     open_top = bool(rng.uniform() < 0.5)
     system = PoissonSystem.from_density(rho, open_top=open_top, solid=solid)
+    own = np.random.default_rng((seed, 1))  # what came later, so that the rest of every seed stays what it was
+    if own.uniform() < 1 / 6:
+        contrast **= 1.5
+        system = PoissonSystem.from_density(rho**1.5, open_top=open_top, solid=solid)
+    stretch = 10 ** own.uniform(-4, 4) if own.uniform() < 1 / 5 else 1.0
+    system.beta_x *= stretch
+    faces = system.beta_x.numpy().copy(), system.beta_y.numpy().copy()
+    air, reaction = np.zeros(shape, dtype=bool), np.zeros(shape)
+    if own.uniform() < 1 / 4:
+        air = problems.density("blobs", shape, own, 2.0) < 1.5 if own.uniform() < 0.5 else own.random(shape) < 0.1
+    if own.uniform() < 1 / 4:
+        typical = 10 ** own.uniform(-6, 2) * float(system.beta_y.max())
+        reaction = typical * 10 ** own.uniform(-1, 1, shape) * (own.random(shape) < own.choice((0.02, 0.3, 1.0)))
+    system = PoissonSystem.from_faces(*faces, open_top, solid, reaction, air)
+    solid = system.solid.numpy()
     b = rng.standard_normal(shape)
     offset = 10 ** rng.uniform(-3, 2) if rng.uniform() < 0.5 else 0.0
     labels = components(system)
@@ -86,16 +108,17 @@ def random_case(seed: int) -> Case:
     limit = int(rng.integers(1, 30)) if cut_short else 20_000
     description = (
         f"{shape[0]}x{shape[1]} {kind} {contrast:.3g}:1{' noisy' if noisy else ''}, {walls}, "
-        f"{'open' if open_top else 'closed'} top, offset {offset:.2g}, rtol {rtol:.1e}, limit {limit}"
+        f"{'open' if open_top else 'closed'} top{', air' * bool(air.any())}{', reaction' * bool(reaction.any())}, "
+        f"x faces times {stretch:.2g}, offset {offset:.2g}, rtol {rtol:.1e}, limit {limit}"
     )
-    return Case(system, b, rtol, limit, cut_short, description)
+    return Case(system, faces, reaction, air, b, rtol, limit, cut_short, description)
 
 
 def assemble(case: Case) -> Truth:
     """A as the sum over faces of beta (e_i - e_j)(e_i - e_j)^T, that is G^T diag(beta) G with a difference matrix G."""
     from scipy.sparse import csr_matrix, diags, eye, hstack, kron, vstack
 
-    beta_x, beta_y = case.system.beta_x.numpy(), case.system.beta_y.numpy()
+    beta_x, beta_y = case.faces
     solid = case.system.solid.numpy()
     ny, nx = solid.shape
 
@@ -110,9 +133,15 @@ def assemble(case: Case) -> Truth:
     top[-1] = beta_y[-1]
     fluid = ~solid
     inside = np.flatnonzero(fluid)
-    A = (G.T @ diags(weights) @ G + diags(top.ravel())).tocsr()[inside][:, inside]
+    extra = diags((top + case.reaction).ravel())
+    A = (G.T @ diags(weights) @ G + extra).tocsr()[inside][:, inside]  # what couples to air stays on the diagonal
     labels, values = components(case.system)[fluid], case.b[fluid]
-    opened = np.bincount(labels, weights=top[fluid] > 0, minlength=1) > 0
+    outlet = (top > 0) | (case.reaction > 0)
+    outlet[:, :-1] |= case.air[:, 1:] & (beta_x[:, 1:-1] > 0)
+    outlet[:, 1:] |= case.air[:, :-1] & (beta_x[:, 1:-1] > 0)
+    outlet[:-1] |= case.air[1:] & (beta_y[1:-1] > 0)
+    outlet[1:] |= case.air[:-1] & (beta_y[1:-1] > 0)
+    opened = np.bincount(labels, weights=outlet[fluid], minlength=1) > 0
     sizes = np.maximum(np.bincount(labels, minlength=1), 1)
     projected = values
     for _ in range(2):  # twice: beside a large offset the first mean is off by the rounding of b

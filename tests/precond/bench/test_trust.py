@@ -54,8 +54,8 @@ def test_the_two_independent_views_agree(seed):
     truth = trust_systems.assemble(case)
     rng = np.random.default_rng(seed)
     x = np.where(system.solid.numpy(), 0.0, rng.standard_normal(system.shape))
-    beta = system.beta_y.numpy(), system.beta_x.numpy()
-    Ax = np.zeros(system.shape)
+    beta = case.faces[1], case.faces[0]  # to cells of air as well, where x = 0
+    Ax = case.reaction * x
     for j, i in np.ndindex(*system.shape):
         for face, (jj, ii) in (
             (beta[1][j, i], (j, i - 1)),
@@ -90,7 +90,9 @@ def test_every_lie_is_found():
     solid = np.zeros((20, 30), dtype=bool)
     solid[8:12, 10:14] = True
     system = PoissonSystem.from_density(problems.density("blobs", solid.shape, 0, 100), solid=solid)
-    case = trust_systems.Case(system, rng.standard_normal(solid.shape), 1e-6, 1000, False, "a box with a pillar")
+    faces = system.beta_x.numpy(), system.beta_y.numpy()
+    b, nowhere = rng.standard_normal(solid.shape), np.zeros_like(solid)
+    case = trust_systems.Case(system, faces, 0.0 * b, nowhere, b, 1e-6, 1000, False, "a box with a pillar")
     truth, honest = trust_systems.assemble(case), trust.solve(case, "multigrid")
     assert honest.iterations > 3
     assert trust.false_claims(case, truth, "multigrid", honest) == []
@@ -147,8 +149,8 @@ def test_a_projection_that_forgets_a_region_is_found(monkeypatch):
 
     build = Topology.__init__
 
-    def forget(self, link_x, link_y, solid):
-        build(self, link_x, link_y, solid)
+    def forget(self, link_x, link_y, solid, outlet):
+        build(self, link_x, link_y, solid, outlet)
         idle = {"__call__": lambda _, v: v, "by_region": lambda _: (np.full(solid.numel(), -1, np.int32), np.zeros(0))}
         self.projector.__class__ = type("Idle", (type(self.projector),), idle)
 

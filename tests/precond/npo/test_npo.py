@@ -184,7 +184,7 @@ def test_it_is_trained_by_its_command(tmp_path):
 
 @needs_weights
 def test_the_canonical_case_needs_the_reported_iterations_and_plain_ones_stagnate():
-    (group, measure), _ = canonical.groups(["none", "npo"], 2, 900, canonical.RTOL, CPU, canonical.CAP, None)
+    ((group, measure),) = canonical.groups(["none", "npo"], 2, 900, canonical.RTOL, CPU, canonical.CAP, None)
     runs = measure()
     assert group.cells == 1024
     assert all(abs(run.iterations - 116) <= 4 for run in runs["none"])
