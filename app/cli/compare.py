@@ -32,7 +32,7 @@ def run(options: Options) -> int:
     comparison = Comparison(panes, options.race, options.frames or DEFAULT_FRAMES)
     print(heading(comparison), flush=True)
     kind = "race" if options.race else "comparison"
-    snapshots = with_progress(comparison.snapshots(), comparison.frames + 1, lambda: kind)
+    snapshots = with_progress(comparison.snapshots(), comparison.frames, lambda: kind)
     if options.record is None:
         for _ in snapshots:
             pass

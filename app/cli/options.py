@@ -94,7 +94,7 @@ def parser() -> Parser:
     p.add_argument(
         "--frames", metavar="K", help=f"stop after K frames of 1/60 s (default {DEFAULT_FRAMES} with --headless)"
     )
-    p.add_argument("--record", metavar="FILE.mp4", help="record a video of the window")
+    p.add_argument("--record", metavar="FILE.mp4", help="record a video of the window, a picture after every frame")
     p.add_argument(
         "--compare",
         metavar="NAME,NAME[,...]",

@@ -32,10 +32,13 @@ class Comparison:
         self._held = [RecentMeans() for _ in panes]
 
     def snapshots(self) -> Iterator[ComparisonSnapshot]:
-        """The common start, then a snapshot of each frame; ends early, with `failure` set, when a pane breaks off."""
+        """A snapshot after each frame, not of the common start; ends early, with `failure` set, when a pane breaks off.
+
+        So a video of N frames has N pictures, as that of a single fluid has.
+        """
         try:
             self._prepare()
-            for number in range(self.frames + 1):
+            for number in range(1, self.frames + 1):
                 self.drain()
                 self._advance(number)
                 snapshot = self._snapshot(number)
@@ -57,7 +60,7 @@ class Comparison:
     def _advance(self, number: int) -> None:
         if self.race:
             advance_to(self.panes, self.clock(number))
-        elif number:
+        else:
             for pane in self.panes:
                 pane.step()
                 pane.publish()

@@ -87,13 +87,13 @@ def film(request, tmp_path_factory):
 
 @pytest.mark.egl
 @pytest.mark.slow
-def test_a_video_has_the_start_and_every_frame_and_a_poster(film):
+def test_a_video_has_every_frame_and_a_poster(film):
     from PIL import Image
 
     _, folder, numbers, _ = film
     pictures = decode(folder / "film.mp4")
-    assert pictures.shape == (FRAMES + 1, 1080, 1920, 3)
-    assert len(numbers["pictures"]) == FRAMES + 1
+    assert pictures.shape == (FRAMES, 1080, 1920, 3)
+    assert len(numbers["pictures"]) == FRAMES
     assert (numbers["frames"], numbers["failures"]) == (FRAMES, 0)
     assert [pane["precond"] for pane in numbers["panes"]] == ["htp", "jacobi", "multigrid"]
     with Image.open(folder / "film.png") as poster:
@@ -134,14 +134,14 @@ def test_the_json_holds_every_number_that_is_drawn(film):
         if mode == "race":
             assert f"1 s of video = {numbers['scale']:g} s of computing" in texts
             assert f"Every solver has had {picture['computing']:.2f} s" in texts
-    assert {pane["frames"] for pane in numbers["pictures"][0]["panes"]} == {0}
+    assert {pane["frames"] for pane in numbers["pictures"][0]["panes"]} <= ({1} if mode == "together" else {0, 1})
 
 
 @pytest.mark.egl
 @pytest.mark.slow
 def test_a_race_lags_truthfully(film):
     mode, _, numbers, _ = film
-    for k, picture in enumerate(numbers["pictures"]):
+    for k, picture in enumerate(numbers["pictures"], 1):
         if mode == "together":
             assert {pane["frames"] for pane in picture["panes"]} == {k}
             continue
@@ -386,7 +386,7 @@ def test_a_replayed_log_gives_every_pane_the_same_inputs(tmp_path, capsys):
     comparison = Comparison(panes, given.race, given.frames)
     before = panes[0].frame.stats.volumes[0]
     snapshots = list(comparison.snapshots())
-    assert len(snapshots) == 5
+    assert len(snapshots) == 4
     assert all(pane.frame.stats.volumes[0] > 1.01 * before for pane in panes)
     assert {s.frames for s in snapshots[-1].results} == {4}
     capsys.readouterr()
