@@ -12,7 +12,7 @@ from typing import Any
 from ..support.command_line import RUN_TIME, Refusal, exit_code
 from ..support.files import write_json
 from ..support.provenance import commit, machine
-from . import canonical, generalisation, htp_paper_protocol, recorded_suites, report, runner, suites
+from . import canonical, generalisation, htp_paper_protocol, launches, recorded_suites, report, runner, suites
 from .options import Options, options
 
 FRAMES = 20
@@ -33,6 +33,8 @@ def work(given: Sequence[str]) -> int:
     if chosen.measured is not None:
         save(chosen, read(chosen.measured))
         return 0
+    if chosen.launches:
+        return count_launches(chosen, given)
     if chosen.suite == "trust":
         return trust(chosen)
     results = measure(chosen, given)
@@ -168,6 +170,16 @@ def save(chosen: Options, results: dict[str, Any]) -> None:
                 print(f"wrote {path}")
     except OSError as error:
         raise Refusal(f"the results could not be written: {error}", RUN_TIME) from None
+
+
+def count_launches(chosen: Options, given: Sequence[str]) -> int:
+    """Prints how many kernels the methods start, and what that means."""
+    made = launches.rows(chosen.methods, chosen.sizes, chosen.device, chosen.seed, progress)
+    progress("")
+    print(launches.table(made))
+    command = shlex.join(["python", "-m", "precond.bench", *given])
+    save(chosen, {"commit": commit(), "command": command, "launches": launches.as_json(made)})
+    return 0
 
 
 def trust(chosen: Options) -> int:

@@ -13,6 +13,7 @@ from ..support import argument_checks
 from ..support.command_line import Parser, Refusal, check_device, check_outputs, joined, path_of, positive, whole
 from . import htp_paper_protocol
 from .external_solvers import OUTSIDE
+from .launches import METHODS as LAUNCHING
 from .suites import SUITES
 
 SIZES = (1024, 4096, 16384)
@@ -61,6 +62,7 @@ class Options:
     open_top: bool
     cap: int
     measured: Path | None
+    launches: bool = False
 
     @property
     def protocol(self) -> str:
@@ -106,6 +108,7 @@ def parser() -> Parser:
     p.add_argument("--systems", metavar="DIR", help="solve the systems of a folder, recorded or *.mtx, each from zero")
     p.add_argument("--paper", action="store_true", help="the protocol of arXiv 2605.13343, beside what it published")
     p.add_argument("--suite", metavar="NAME", help=f"one of: {', '.join(SUITES)}")
+    p.add_argument("--launches", action="store_true", help="count kernels by method and size, as CUDA would start them")
     p.add_argument(
         "--from", metavar="FILE", dest="measured", help="measure nothing: draw the results of an earlier --json again"
     )
@@ -119,12 +122,15 @@ def options(argv: Sequence[str]) -> Options:
     given = parser().parse_args(joined(argv))
     sources = [flag for flag, value in (
         ("--in-loop", given.in_loop), ("--systems", given.systems), ("--paper", given.paper), ("--suite", given.suite),
-        ("--from", given.measured),
+        ("--from", given.measured), ("--launches", given.launches),
     ) if value]  # fmt: skip
     if len(sources) > 1:
         raise Refusal(f"{' and '.join(sources)} exclude each other: give one of them")
     check_device(given.device)
-    methods = methods_of(given.methods, given.paper, bool(given.weights))
+    default = ",".join(LAUNCHING) if given.launches else None
+    methods = methods_of(given.methods or default, given.paper, bool(given.weights))
+    if given.launches and any(method in OUTSIDE for method in methods):
+        raise Refusal(f"--launches counts the kernels of our own methods: leave out {', '.join(OUTSIDE)}")
     if given.weights:
         check_weights(given.weights, methods)
     if given.suite is not None and given.suite not in SUITES:
@@ -147,7 +153,7 @@ def options(argv: Sequence[str]) -> Options:
     if systems is not None and not systems.is_dir():
         raise Refusal(f"--systems {given.systems!r} is not a folder: give one with recorded systems")
     return Options(
-        sizes=sizes_of(given.sizes, given.paper),
+        sizes=sizes_of(given.sizes, given.paper or given.launches),
         methods=methods,
         kinds=kinds_of(given.kind),
         contrast=contrast_of(given.contrast),
@@ -167,6 +173,7 @@ def options(argv: Sequence[str]) -> Options:
         open_top=given.open_top,
         cap=whole(given.max_iterations, "--max-iterations", 1),
         measured=measured,
+        launches=given.launches,
     )
 
 
