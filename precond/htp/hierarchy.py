@@ -27,7 +27,7 @@ class Hierarchy(Preconditioner):
 
     capturable = True
     continued = True
-    functions, visits, visits_among_solids = FUNCTIONS, VISITS, VISITS_AMONG_SOLIDS
+    functions, visits, visits_among_solids, coarsest = FUNCTIONS, VISITS, VISITS_AMONG_SOLIDS, COARSEST
 
     def __init__(self) -> None:
         self.constants: galerkin.Constants | None = None
@@ -91,7 +91,7 @@ class Hierarchy(Preconditioner):
         return root.double().cpu().numpy(), functions.double().cpu().numpy()
 
     def _allocate(self, system: PoissonSystem) -> galerkin.Constants:
-        layout = Layout(*system.shape, self.functions, COARSEST, system.device)
+        layout = Layout(*system.shape, self.functions, self.coarsest, system.device)
         self.constants = galerkin.Constants(layout, self.functions, system.device)
         self.cache = galerkin.Cache(self.constants, self.continued)
         self.polynomials = self.constants.ring.T[None]
