@@ -2,7 +2,7 @@
 # make test   the whole test suite          make lint   ruff and mypy
 # make bench  every result in assets/bench, a quarter of an hour: see the table there for the single commands
 # make pictures  the moving pictures of README, some 10 minutes
-# make cuda   on a machine with a CUDA device: the solvers' tests, then the benchmark with every method captured
+# make cuda   on a machine with a CUDA device: everything that is to be known of it, in ten minutes, into out/cuda
 # Everything is installed into .venv on first use.
 
 PYTHON ?= python3
@@ -65,12 +65,7 @@ pictures: $(READY)
 
 cuda: $(READY)
 	@mkdir -p out/cuda
-	$(PY) -m pytest tests/precond
-	$(BENCH) --device cuda --paper --methods none,jacobi,dilu --json out/cuda/paper.json
-	$(BENCH) --device cuda --sizes 1024,2048,4096,8192,16384 --methods none,jacobi,dilu,spai,multigrid,hierarchy,htp,dct \
-		--json out/cuda/barrier.json --plot out/cuda/barrier
-	$(BENCH) --device cuda --in-loop dam-break --rtol 1e-6 --methods jacobi,dilu,multigrid,hierarchy,htp \
-		--json out/cuda/in-loop.json
+	$(BENCH) --suite acceptance --device cuda --json out/cuda/acceptance.json
 
 # torch goes first and alone, so that nothing else picks another build of it.
 $(READY): pyproject.toml constraints.txt | system-libraries

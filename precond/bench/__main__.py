@@ -37,6 +37,10 @@ def work(given: Sequence[str]) -> int:
         return count_launches(chosen, given)
     if chosen.suite == "trust":
         return trust(chosen)
+    if chosen.suite == "acceptance":
+        from .acceptance.run import main as accept
+
+        return accept(chosen.device, given, chosen.json, progress)
     results = measure(chosen, given)
     show(results)
     save(chosen, results)

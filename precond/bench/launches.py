@@ -89,13 +89,14 @@ class Recorder:
 class Host(TorchDispatchMode):
     """Where the host stands still for the device; on a CPU its copy of the loop's numbers is one with them.
 
-    looks: copies of these numbers, each with a wait;  reads: of the copy, which cost nothing;  waits: all others.
+    looks: at these numbers, each with a wait;  copies: of those that are not seen as an operation;  reads: of what was
+    copied, which cost nothing;  waits: all others.
     """
 
     def __init__(self, loop: Any) -> None:
         super().__init__()
         self._loop, self._publish = loop, loop._publish
-        self.looks = self.reads = self.waits = 0
+        self.looks = self.copies = self.reads = self.waits = 0
 
     def __enter__(self) -> Host:
         self._loop._publish = self._look
@@ -108,6 +109,7 @@ class Host(TorchDispatchMode):
 
     def _look(self) -> Any:
         self.looks += 1
+        self.copies += self._loop._seen is self._loop.numbers
         return self._publish()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -201,7 +203,7 @@ def counts(method: str, cells: int, kernels: str, device: torch.device, seed: in
         iteration = _count(solver._pcg.loop._iteration)  # type: ignore[attr-defined]
     return Row(
         method, cells, kernels, setup, max(0, network), iteration, recorder.around,
-        launches.total - recorder.recorded - host.reads + host.looks, host.waits + host.looks, iterations,
+        launches.total - recorder.recorded - host.reads + host.copies, host.waits + host.looks, iterations,
     )  # fmt: skip
 
 

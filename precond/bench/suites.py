@@ -43,6 +43,8 @@ SUITES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     # 2,000 random systems, every outcome checked by independent means; see precond.trust
     "trust": (),
+    # all that is to be known of a machine, above all of one with CUDA; see precond.bench.acceptance
+    "acceptance": (),
 }  # fmt: skip
 
 

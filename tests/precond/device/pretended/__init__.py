@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from types import SimpleNamespace
 from unittest import mock
 
 import torch
@@ -104,6 +105,9 @@ def faces(device: Device) -> dict[str, object]:
     return {
         "_lazy_init": lambda: None, "is_available": lambda: True, "is_initialized": lambda: True,
         "current_device": lambda: 0, "device_count": lambda: 1, "get_device_name": lambda *which: "Pretended",
+        "get_device_properties": lambda *which: SimpleNamespace(
+            name="Pretended", major=9, minor=0, multi_processor_count=132, total_memory=2**36,
+        ),
         "get_device_capability": lambda *which: (9, 0), "memory_allocated": lambda *which: 0,
         "empty_cache": lambda: None, "device": lambda which: contextlib.nullcontext(),
         "synchronize": lambda *which: device.host_waits("synchronize"),

@@ -239,7 +239,8 @@ class Device(TorchDispatchMode):
         still = []
         for stream, tick, to, value in self._on_the_way:
             if done.get(stream, 0) >= tick:
-                to.copy_(value)
+                with torch._C._DisableTorchDispatch():  # of the device, not of the program
+                    to.copy_(value)
             else:
                 still.append((stream, tick, to, value))
         self._on_the_way = still
