@@ -17,12 +17,12 @@ from tests.precond.device.pretended import pretended
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = Extent(
-    torch.device("cpu"), methods=("jacobi", "multigrid", "htp"), rivals=("multigrid", "htp"), cells=100,
-    sizes=(64, 144), frames=2, in_loop=3, recordings=3, repeats=2, counted=(64,), interpreted=36, tests=("tests/test_wheel.py",),
+    torch.device("cpu"), methods=("jacobi", "multigrid", "htp"), rivals=("multigrid", "htp"), cells=100, frames=2,
+    sizes=(64, 144), in_loop=3, recordings=3, repeats=2, counted=(64,), interpreted=36, tests=("tests/test_wheel.py",),
 )  # fmt: skip
 ON_A_DEVICE = (
-    "every method, recorded", "many recordings", "network on and off", "iterations between two looks", "a denser top",
-    "kernels counted", "in the loop", "fused or plain", "the published protocol",
+    "what is here", "every method, recorded", "many recordings", "network on and off", "iterations between two looks",
+    "a denser top", "kernels counted", "in the loop", "fused or plain", "the published protocol",
 )  # fmt: skip
 WITHOUT = ("taichi", "numba", "imgui_bundle", "matplotlib", "glfw", "OpenGL", "av", "pyamg", "PIL", "rich", "triton")
 
@@ -42,6 +42,7 @@ def test_a_part_runs_on_a_device(name, monkeypatch):
     extent = dataclasses.replace(TINY, device=torch.device("cuda", 0), interpreted=0, recordings=40)
     monkeypatch.setattr(checks, "KERNELS_ON_CUDA", ("torch",))
     monkeypatch.setattr(Extent, "engine", "torch")  # kernels in Triton are tried in tests/precond/fused
+    monkeypatch.setattr("precond.engine.why_not_fused", lambda device: None)
     monkeypatch.setattr("precond.bench.launches.kernels_here", lambda device: ("torch",))
     with pretended() as device:
         results = run.run({name: run.PARTS[name]}, extent)
