@@ -1,8 +1,8 @@
 """The window is started and ended over and over, every scene in turn: whatever its threads and processes do.
 
 `python -m tests.app.window.test_starts --count 200` is the long form, on a virtual display of its own; it prints what
-did not end cleanly. Starts end by themselves after some frames, or are told to at a random moment: by the window
-manager, by Escape, by SIGTERM, by Ctrl-C.
+did not end cleanly. Starts end by themselves after some frames, or are told to at a random moment: by Escape, by
+SIGTERM, by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sim.scenes.reader import names
 from tests.app.window.unseen import ROOT
 
 SOLVERS = ("htp", "multigrid", "jacobi", "hierarchy")
-ENDS = {"frames": (0,), "close": (0,), "Escape": (0,), "SIGTERM": (0, 143, -15), "SIGINT": (0, 130, -2)}
+ENDS = {"frames": (0,), "Escape": (0,), "SIGTERM": (0, 143, -15), "SIGINT": (0, 130, -2)}
 LONGEST = 180.0  # [s] of one start, on a busy machine
 CRASHES = re.compile(r"Fatal Python error|Segmentation fault|Traceback|core dumped|terminate called")
 
@@ -71,8 +71,8 @@ def tell(program: subprocess.Popen, end: str, environment: dict[str, str]) -> No
         words = ["xdotool", "search", "--onlyvisible", "--name", "Estuary"]
         found = subprocess.run(words, env=environment, capture_output=True, text=True, check=False).stdout.split()
         for window in found:
-            deed = ["windowquit", window] if end == "close" else ["windowfocus", window, "key", "Escape"]
-            subprocess.run(["xdotool", *deed], env=environment, capture_output=True, check=False)
+            deed = ["xdotool", "windowfocus", window, "key", "Escape"]
+            subprocess.run(deed, env=environment, capture_output=True, check=False)
         time.sleep(0.5)
 
 
@@ -93,7 +93,7 @@ def own_display() -> Iterator[str]:
 
 @pytest.mark.window
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [3, 17, 22, 31, 44])  # each of the ends once
+@pytest.mark.parametrize("number", [3, 17, 22, 31])  # each of the ends once
 def test_a_start_ends_cleanly(number: int, display: str) -> None:
     if shutil.which("xdotool") is None:
         pytest.skip("xdotool is not installed")
