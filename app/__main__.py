@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
 
-from app.cli import options as arguments
-from precond.support.command_line import exit_code
+try:  # it takes seconds on a machine that was just started
+    from app.cli import interruption
+    from app.cli import options as arguments
+    from precond.support.command_line import exit_code
+except KeyboardInterrupt:
+    print("estuary: interrupted", file=sys.stderr)
+    raise SystemExit(130) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit code: 0, 1 (something failed while running) or 2 (bad usage)."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)  # a recording is finished as after Ctrl-C
+        interruption.listen()  # a recording is finished after SIGTERM as after Ctrl-C
     given = sys.argv[1:] if argv is None else argv
     return exit_code("estuary", lambda: work(given))
 
@@ -34,11 +38,6 @@ def work(given: Sequence[str]) -> int:
     from app.window.settings_sync import SettingsSync
 
     return interactive.run(options, SettingsSync(settings.place(os.environ) if options.remembers else None))
-
-
-def interrupt(*_: object) -> None:
-    """Handles SIGTERM as Ctrl-C is handled."""
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -113,6 +113,7 @@ class PCG:
             return Outcome(loop.solution(), Status.CONVERGED, 0, residual, np.zeros(0))
         while True:
             progress = loop.run(rule.remaining, rule.history)
+            rule.note(progress)
             if progress.running and should_stop is not None and should_stop():
                 rule.stop_here()
             if progress.running and rule.remaining > 0:

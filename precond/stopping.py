@@ -14,7 +14,6 @@ NOISE_FACTOR = 20  # below this many roundings the recursive residual is noise: 
 DRIFT_FACTOR = 2.0  # recursive and true residual are taken as one up to this factor
 PROGRESS_FACTOR = 0.9  # what counts as progress of a restart: a residual below this times the former best
 LEAST_ROOM = 0.1  # of the tolerance, as the target of a recursive residual from which the true one differs
-NOTHING_WON = 1e-15  # energy won in a window, relative to all: rounding
 RESTARTS = 3  # without progress before a solve is given up
 WINDOW = 512  # iterations between two looks at the true residual, at least; all are multiples of torch_loop.CHUNK
 
@@ -25,7 +24,7 @@ class Progress:
 
     running: whether it goes on by itself; False after the target was reached or r.Mr or p.Ap was not positive.
     finite: whether its scalars are.  recursive: the recursive residual.  target_reached: whether it is at its target.
-    energy: what was won since it began anew, the sum of (r.Mr)^2 / p.Ap: by so much e.Ae fell, e the error of x.
+    energy: what was won in this run, the sum of (r.Mr)^2 / p.Ap: by so much e.Ae fell, e the error of x.
     """
 
     running: bool
@@ -49,7 +48,7 @@ class StoppingRule:
         self._window = max(WINDOW, 8 * (math.isqrt(unknowns) // 2))
         self._next_check = self._window
         self._best_at_stop = math.inf
-        self._energy_before = self._last_energy = 0.0
+        self._won = 0.0  # energy, since the last look of a window
         self._restarts_without_progress = self._last_restart = 0
 
     @property
@@ -65,6 +64,10 @@ class StoppingRule:
     def reached(self, residual: float, rounding: float) -> bool:
         """Whether anyone who recomputes the true residual will find it within SLACK of the tolerance."""
         return residual <= self.tolerance and math.hypot(residual, rounding) <= SLACK * self.tolerance
+
+    def note(self, progress: Progress) -> None:
+        """Take down what a run has won."""
+        self._won += progress.energy
 
     def stop_here(self) -> None:
         """The user wants an end: as at the iteration limit."""
@@ -99,17 +102,14 @@ class StoppingRule:
         self.restart = drifts or not progress.running
         if self.iterations >= self._next_check:
             # That the residual rises says nothing: conjugate gradients make the energy of the error fall, and that in
-            # every step. So it is of no use to go on only where many steps together have won no more than rounding, or
-            # than one step without any M would have.
-            energy = self._energy_before + progress.energy
-            won = energy - self._last_energy
-            if 0.0 < energy < math.inf and won <= max(NOTHING_WON * energy, plain_step()):
+            # every step. So it is of no use to go on only where many steps together have won no more than one step
+            # without any M would have.
+            if self._won <= plain_step():
                 return Status.STAGNATED
-            self._last_energy = energy
+            self._won = 0.0
             self._next_check = self.iterations + self._window
         if self.restart:
             self._last_restart = self.iterations
-            self._energy_before += progress.energy
             self.target = max(self._target_for(progress, residual, rounding), SMALLEST_TARGET)
         return None
 

@@ -242,6 +242,7 @@ class TorchLoop:
 
     def run(self, most: int, history: list[float]) -> Progress:
         """Run at most so many iterations and append the recursive residual after each."""
+        self.energy.zero_()
         todo = self._blindly(most)
         chunks, rest = divmod(todo, self._unrolled) if self.graph is not None else (0, todo)
         for _ in range(chunks):
@@ -314,7 +315,6 @@ class TorchLoop:
         self.A.residual(self.b, self.x, out=self.r)
         self.project(self.r)
         self.count.zero_()
-        self.energy.zero_()
         self.p.centre.zero_()
         self.last.fill_(math.inf)  # so that the first direction is z + 0 p
         if self.q_kept.numel():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from app.cli import interruption
 from app.cli.options import Options
 from app.cli.outputs import open_session, write_results
 from app.record.video import Recorder
@@ -32,6 +33,12 @@ class WindowJob:
 
     options: Options
     undecided: bool  # the grid is still to be found by measuring the machine
+
+    @property
+    def has_results(self) -> bool:
+        """Whether `finish` will write any."""
+        options = self.options
+        return any((options.json, options.save_state, options.export, options.log))
 
     def solver(self) -> SwitchableSolver:
         """The solver of the session, made in the process."""
@@ -75,7 +82,7 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     view.choose_rows(settings.settings.rows)
     window = new_window(view, offscreen=False)
     window.use(settings)
-    window.frames = options.frames
+    window.frames, window.before_frame = options.frames, interruption.heed
     if options.record is not None:
         window.recorder = Recorder(options.record, toolkit.SIZE, live=True)
     simulation = SimulationProcess(WindowJob(options, undecided), view)

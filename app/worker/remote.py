@@ -23,6 +23,7 @@ from app.worker.view_model import ViewModel
 
 DEATHS = 3  # within DEATHS_WITHIN: then there is no use in starting it once more
 DEATHS_WITHIN = 30.0  # [s]
+NOTHING_TO_WRITE = 3.0  # [s] to wait for a process that will write nothing, as one that still compiles kernels
 Outbox = queue.SimpleQueue[Any]
 
 
@@ -176,10 +177,10 @@ class SimulationProcess:
         """Ends the process after its present frame, and waits for its results; one that does not end is killed."""
         self._closing.set()
         self.send(0, "close", ())
-        self._follower.join(timeout)
+        self._follower.join(timeout if self._job.has_results else min(timeout, NOTHING_TO_WRITE))
         while self._finishing.is_set() and self._follower.is_alive():  # large files take their time
             self._follower.join(1.0)
-        if self._follower.is_alive():
+        if self._follower.is_alive() and self._job.has_results:
             self.failure = "the simulation did not end in time, and its results are not written"
         if self._process is not None:
             end(self._process)
@@ -229,7 +230,8 @@ class SimulationProcess:
         process.join(2.0)
         how, now = ended_by(process.exitcode), time.monotonic()
         if self._closing.is_set():
-            self.failure = f"the simulation's process ended {how} before its results were written"
+            if self._job.has_results:
+                self.failure = f"the simulation's process ended {how} before its results were written"
             return False
         self._deaths = [death for death in self._deaths if now - death < DEATHS_WITHIN] + [now]
         if len(self._deaths) >= DEATHS:

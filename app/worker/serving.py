@@ -24,7 +24,13 @@ PATIENCE = 10.0  # [s] that a process waits for its own end once the window is g
 
 
 class Job(Protocol):
-    """What to simulate, and what to do at the end. It is sent to the process."""
+    """What to simulate, and what to do at the end. It is sent to the process.
+
+    has_results: whether `finish` writes any, without which it need not be waited for.
+    """
+
+    @property
+    def has_results(self) -> bool: ...
 
     def solver(self) -> SwitchableSolver:
         """The solver of the session, made in the process."""

@@ -283,7 +283,6 @@ def begin_again(loop):
     loop.p[:] = 0.0
     loop.q[:] = 0.0
     loop.scalars[LAST] = math.inf
-    loop.scalars[ENERGY] = 0.0
     loop.numbers[STATE] = RUNNING
     total = 0.0
     for k in range(loop.r.size):
@@ -437,6 +436,7 @@ class CompiledLoop:
         """Run a chunk of at most so many iterations and append the recursive residual after each."""
         v, count = self.vectors, min(most, self.chunk if self._iterate is not None else INTERPRETED)
         v.numbers[COUNT] = 0
+        v.scalars[ENERGY] = 0.0
         if self._iterate is not None:
             self._iterate(v, self._data, count)
         else:
