@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from .solver import Solver
 from .support.command_line import RUN_TIME, Parser, Refusal, exit_code, joined
 
 HIERARCHIES = ("hierarchy", "htp", "polynomials")  # half of the work
+PARENT = os.getppid()
 PRECISIONS = (1.0, 1e4)  # contrasts that multigrid treats in single and in double precision
 
 
@@ -61,7 +63,9 @@ def work(given: Sequence[str]) -> int:
 
 
 def compile_method(name: str) -> None:
-    """Has every kernel of a method be called once."""
+    """Has every kernel of a method be called once; ends the process where the program that started it has ended."""
+    if os.getppid() != PARENT:
+        raise Refusal("the program that wanted kernels has ended", RUN_TIME)
     if registry.why_unavailable(name) is not None:
         return
     for contrast in PRECISIONS if name == "multigrid" else PRECISIONS[:1]:
