@@ -10,7 +10,7 @@ from app.cli.outputs import Run, open_session, write_results
 from app.session.session import Session
 from app.solving import kernels, run_stats
 from app.window import offscreen
-from precond.support.command_line import RUN_TIME, Refusal
+from precond.support.command_line import INTERRUPTED, RUN_TIME, Refusal
 
 
 def run(options: Options) -> int:
@@ -46,6 +46,8 @@ def run(options: Options) -> int:
     if recording is not None:
         print(f"wrote {len(recording)} systems to {recording.directory}")
     write_results(options, session, work.total, work.parts)
+    if work.interrupted:
+        raise Refusal(f"interrupted after {work.total.frames} frames", INTERRUPTED)
     return 0
 
 

@@ -53,6 +53,7 @@ class Run:
         self.total = RunStats(",".join(options.preconds))
         self.parts: list[RunStats] = []  # by preconditioner
         self.failure = ""  # one sentence when the run ended early
+        self.interrupted = False  # by its user, who gets the results of what was done
         self.notice = ""  # the last sentence that a frame had for the user
 
     def frames(self) -> Iterator[Frame]:
@@ -72,7 +73,7 @@ class Run:
                     self.failure = str(error)
                     return
                 except KeyboardInterrupt:
-                    self.failure = f"interrupted after {self.total.frames} frames"
+                    self.interrupted = True
                     return
                 seconds = time.perf_counter() - start
                 self.notice = " ".join(frame.stats.notices) or self.notice

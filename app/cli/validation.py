@@ -129,8 +129,10 @@ def methods_of(text: str, weights: str | None, automatic: bool = False) -> tuple
 
 
 def compared(text: str, weights: str | None) -> tuple[str, ...]:
-    """The methods of --compare: up to four, each once."""
+    """The methods of --compare: two to four, each once."""
     chosen = methods_of(text, weights)
+    if len(chosen) < 2:
+        raise Refusal(f"--compare {text!r} names one preconditioner: give two to {METHODS_MAX}, or --precond {text}")
     if len(chosen) > METHODS_MAX:
         raise Refusal(f"--compare {text!r} names {len(chosen)} preconditioners: give {METHODS_MAX} at most")
     twice = [name for k, name in enumerate(chosen) if name in chosen[:k]]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from app.solving.choice import TOL_MIN, Choice
-from precond.support.files import replacing
+from precond.support.files import npz_fault, replacing
 from sim.grid import Grid
 from sim.scenes import reader as scene_reader
 from sim.scenes.scene import Scene
@@ -52,7 +52,7 @@ def load(path: Path) -> SavedState:
     except FileNotFoundError:
         raise ValueError(f"{name} does not exist") from None
     except UNREADABLE as error:
-        raise ValueError(f"{name} cannot be read: it is damaged or not an .npz file ({one_line(error)})") from None
+        raise ValueError(f"{name} cannot be read: {npz_fault(error)}") from None
     if "about" not in arrays or "scene" not in arrays:
         raise ValueError(f"{name} was not written by this program: save one with --save-state")
     try:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from ..support import argument_checks
-from ..support.files import replacing, write_json
+from ..support.files import npz_fault, replacing, write_json
 from ..system import PoissonSystem
 
 ABOUT = "sequence.json"
@@ -146,8 +146,7 @@ def _arrays(file: Path) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise ValueError(f"{str(file)!r} does not exist; give a file of a recorded sequence.") from None
     except UNREADABLE as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{str(file)!r} is damaged or no .npz file ({why}); record the sequence again.") from None
+        raise ValueError(f"{str(file)!r} cannot be read: {npz_fault(error)}; record the sequence again.") from None
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise ValueError(f"{str(file)!r} lacks {', '.join(missing)}; record the sequence again.")

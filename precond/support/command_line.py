@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-BAD_USAGE, RUN_TIME = 2, 1  # exit codes
+BAD_USAGE, RUN_TIME, INTERRUPTED = 2, 1, 130  # exit codes
 NAME_MAX = 230  # bytes; file systems take 255, and the temporary name beside it is longer
 
 
@@ -41,7 +41,7 @@ def exit_code(program: str, work: Callable[[], int], interrupted: str = "interru
         return int(done.code or 0)
     except KeyboardInterrupt:
         print(f"{program}: {interrupted}", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 class Parser(argparse.ArgumentParser):

@@ -30,3 +30,9 @@ def write_json(path: Path, table: Mapping[str, Any]) -> None:
     """Write the table as JSON. Raises OSError."""
     with replacing(path) as part:
         part.write_text(json.dumps(table, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def npz_fault(error: Exception) -> str:
+    """What is wrong with an .npz file, for its user. NumPy's advice to unpickle what it does not know is left out."""
+    text = " ".join(str(error).split())
+    return "it is damaged or no .npz file" + (f" ({text})" if text and "pickle" not in text else "")

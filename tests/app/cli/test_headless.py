@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 import subprocess
 import sys
 import time
@@ -392,3 +393,38 @@ def test_a_full_disk_ends_the_dump_with_one_sentence_and_a_whole_sequence(dumped
 
 def test_shares_are_equal_and_complete():
     assert outputs.shares(["a", "b", "c"], 8) == [("a", 3), ("b", 3), ("c", 2)]
+
+
+def test_what_was_done_before_ctrl_c_is_written(tmp_path, capsys, monkeypatch):
+    """Half a run is said to be one: by its exit code and by its number of frames."""
+    numbers, state = tmp_path / "numbers.json", tmp_path / "state.npz"
+    step, made = Session.step, []
+
+    def interrupted(self):
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(step(self))
+        return made[-1]
+
+    monkeypatch.setattr(Session, "step", interrupted)
+    command = ["--headless", "--grid", "24x32", "--precond", "jacobi", "--frames", "1000"]
+    assert main([*command, "--json", str(numbers), "--save-state", str(state)]) == 130
+    assert "interrupted after 3 frames" in capsys.readouterr().err
+    assert json.loads(numbers.read_text())["frames"] == 3
+    assert state_file.load(state).grid.shape == (24, 32)
+
+
+@pytest.mark.parametrize("signals", ["SIGINT", "SIGTERM"])
+def test_ctrl_c_while_modules_are_imported_is_a_sentence(signals):
+    program = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "app", "--headless", "--frames", "100000"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert program.stderr is not None
+    for line in program.stderr:
+        if line.rstrip().endswith(("app.cli", "precond.system", "sim.scenes.scene", "torch")):
+            break
+    program.send_signal(getattr(signal, signals))
+    _, errors = program.communicate(timeout=120)
+    assert program.returncode in (130, -signal.SIGTERM)
+    assert "Traceback" not in errors

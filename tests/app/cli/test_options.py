@@ -87,7 +87,7 @@ def refused(capsys):
         (["--compare", "jacobi,dilu", "--log", "new.jsonl"], "new.jsonl"),
         (["--compare", "jacobi,dilu", "--save-state", "new.npz"], "new.npz"),
         (["--compare", "jacobi,dilu", "--dump-systems", "new"], "--dump-systems 'new'"),
-        (["--compare", "jacobi", "--record", "film.mp4", "--json", "film.png"], "the picture beside --record"),
+        (["--compare", "jacobi,dilu", "--record", "film.mp4", "--json", "film.png"], "the picture beside --record"),
         (["--dump-systems", "new", "--dump-every", "0"], "--dump-every"),
     ],
 )
