@@ -18,6 +18,7 @@ from app.panels.solver import SolverPanel
 from app.panels.view import ViewPanel
 from app.session.snapshot import Snapshot
 from app.ui.actions import Actions
+from app.ui.log_slider import short
 from app.ui.ui_state import UiState
 from app.ui.widgets import heading
 from app.worker.view_model import ViewModel
@@ -67,5 +68,6 @@ class SidePanel:
         if title == "Draw" and snapshot.at_start:
             return "at time zero"
         if title == "Fluid" and title in self._state.closed:
-            return f"density {max(snapshot.settings.densities) / min(snapshot.settings.densities):.3g} : 1"
+            densities = snapshot.settings.densities
+            return f"density {short(max(densities) / min(densities))} : 1"
         return ""

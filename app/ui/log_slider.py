@@ -45,11 +45,8 @@ def draw(label: str, value: float, scale: Scale, text: str) -> float | None:
 
 
 def short(value: float) -> str:
-    """At most three digits, without an exponent where possible."""
-    return (
-        f"{value:.3g}"
-        if 1e-3 <= value < 1e3 or value == 0
-        else f"{value:,.0f}"
-        if 1e3 <= value < 1e6
-        else f"{value:.0e}"
-    )
+    """At most three digits, without an exponent where possible; thousands whole."""
+    size = abs(value)
+    if value == 0 or 1e-3 <= size < 1e3:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if 1e3 <= size < 1e6 else f"{value:.0e}"

@@ -10,6 +10,7 @@ from imgui_bundle import imgui
 from app.session.snapshot import Snapshot
 from app.ui import theme
 from app.ui.draw_list import DrawList
+from app.ui.log_slider import short
 from app.ui.rect import Rect
 from app.ui.tooltips import NUMBERS, show
 from app.ui.ui_state import UiState
@@ -92,7 +93,7 @@ class Overlay:
         for share in (0.0, 0.25, 0.5, 0.75, 1.0):
             value = state.limits.high + share * (state.limits.low - state.limits.high)
             span = max(abs(state.limits.low), abs(state.limits.high))
-            text = "0" if abs(value) < 1e-9 * span else f"{value:.3g}"
+            text = "0" if abs(value) < 1e-9 * span else short(value)
             level, small = y + share * height, theme.SMALL * unit
             ink.add_line((x + wide, level), (x + 18 * unit, level), theme.packed(theme.DIM))
             ink.add_text(font, small, (x + 23 * unit, level - 0.5 * small - 1), theme.packed(theme.INK), text)

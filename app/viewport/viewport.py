@@ -12,6 +12,7 @@ from app.render.views import automatic_range, eased
 from app.session.snapshot import ComparisonSnapshot, Snapshot
 from app.ui import theme
 from app.ui.draw_list import DrawList
+from app.ui.log_slider import short
 from app.ui.rect import Rect
 from app.ui.ui_state import UiState
 from app.viewport import tile_overlay
@@ -80,7 +81,7 @@ class Viewport:
                     tile_overlay.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, None, place)
         self.brush.handle(snapshot, places.pictures)
         if state.view.field is not None:  # a colour bar would hide half a pane
-            text = f"{state.view.name} {state.limits.low:.3g} to {state.limits.high:.3g} {state.view.unit}"
+            text = f"{state.view.name} {short(state.limits.low)} to {short(state.limits.high)} {state.view.unit}"
             DrawList(state.fonts).plate(places.pictures[-1], text, theme.SMALL * theme.unit(), theme.INK)
         if self._view.paused:
             place = places.pictures[0]
