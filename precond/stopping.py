@@ -15,7 +15,7 @@ DRIFT_FACTOR = 2.0  # recursive and true residual are taken as one up to this fa
 PROGRESS_FACTOR = 0.9  # what counts as progress of a restart: a residual below this times the former best
 LEAST_ROOM = 0.1  # of the tolerance, as the target of a recursive residual from which the true one differs
 RESTARTS = 3  # without progress before a solve is given up
-WINDOW = 512  # iterations between two looks at the true residual, at least; all are multiples of torch_loop.CHUNK
+WINDOW = 512  # iterations between two looks at the true residual, at least; a multiple of torch_loop.CHUNK
 
 
 @dataclass(frozen=True)

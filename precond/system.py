@@ -108,9 +108,9 @@ class PoissonSystem:
         column of beta_x, the first row of beta_y and, unless open_top, its last row. Entries beside solid cells are
         ignored (taken as 0).
         reaction: (ny, nx), finite, >= 0 [m s / kg], added to the diagonal of fluid cells.
-        dirichlet: (ny, nx) bool, cells with p = 0, which are no unknowns: `solid` is True there, and the coefficients
-        of their faces to fluid cells become part of `reaction`. p = 0 on the outer side of a grid is a margin of such
-        cells, or the coefficient of that side in reaction.
+        dirichlet: (ny, nx) bool, cells with p = 0 where they are not solid. They are no unknowns: `solid` becomes True,
+        and the coefficients of their faces to fluid cells become part of `reaction`. p = 0 on the outer side of a grid
+        is a margin of such cells, or the coefficient of that side in reaction.
         Raises ValueError (TypeError for wrong types) with the offending value.
         """
         faces_x, faces_y = argument_checks.field(beta_x, "beta_x"), argument_checks.field(beta_y, "beta_y")
@@ -128,8 +128,6 @@ class PoissonSystem:
         system.beta_y.copy_(faces_y)
         if reaction is not None:
             system.reaction.copy_(argument_checks.field(reaction, "reaction", (ny, nx)))
-        if dirichlet is not None:
-            system._ground(argument_checks.mask(dirichlet, "dirichlet", (ny, nx)).to(system.device))
         system._close_solids()
         fields = ("beta_x", system.beta_x), ("beta_y", system.beta_y), ("reaction", system.reaction)
         for name, faces in fields:
@@ -142,6 +140,8 @@ class PoissonSystem:
             if wall.any():
                 hint = " (or pass open_top=True)" if name == "beta_y[-1]" else ""
                 raise ValueError(f"{name} is a wall but holds {wall[wall != 0][0].item()}; set it to 0{hint}.")
+        if dirichlet is not None:
+            system._ground(argument_checks.mask(dirichlet, "dirichlet", (ny, nx)).to(system.device))
         return system
 
     @classmethod
@@ -164,10 +164,13 @@ class PoissonSystem:
 
     def copy_tensors(self, other: PoissonSystem) -> None:
         """The part of `copy_from` that a recording may hold."""
-        self.beta_x.copy_(other.beta_x)
-        self.beta_y.copy_(other.beta_y)
-        self.solid.copy_(other.solid)
-        self.reaction.copy_(other.reaction)
+        for own, given in zip(self.tensors, other.tensors):
+            own.copy_(given)
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """All that it consists of beside `open_top`."""
+        return self.beta_x, self.beta_y, self.solid, self.reaction
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -290,3 +293,4 @@ class PoissonSystem:
         self.reaction[:-1] += y * (fluid[:-1] & dirichlet[1:])
         self.reaction[1:] += y * (fluid[1:] & dirichlet[:-1])
         self.solid |= dirichlet
+        self._close_solids()

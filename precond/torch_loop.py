@@ -115,7 +115,7 @@ class TorchLoop:
             self._wished = rtol, atol
             self.numbers[RTOL].fill_(rtol)
             self.numbers[ATOL].fill_(atol)
-        read = (source.beta_x, source.beta_y, source.solid) if trusting else (system,)
+        read = source.tensors if trusting else (system,)
         work = partial(self._arrive, system, source if trusting else None)
         self._seen_walls += 1
         self._arrival(work, self.r.device, *read, self._key_of_walls(), self.q_kept)
@@ -287,9 +287,9 @@ class TorchLoop:
         torch.linalg.vecdot(self.r, self.z, out=self.rz)
         if self.flexible:
             torch.linalg.vecdot(self.z, self.q, out=self.zq)
-            torch.addcmul(self.z, p, self.zq / self.last, value=-1, out=p)
-        else:
-            torch.addcmul(self.z, p, self.rz / self.last, out=p)
+        # 0 after the end, or p would grow without bound while the last denominator stays
+        beta = torch.where(self.active, (-self.zq if self.flexible else self.rz) / self.last, self.zero)
+        torch.addcmul(self.z, p, beta, out=p)
         self.A.apply(self.p, out=self.q)
         torch.linalg.vecdot(p, self.q, out=self.pq)
         self.active &= self._sound()

@@ -195,7 +195,7 @@ def false_claims(case: Case, truth: Truth, method: str, solution: Solution) -> l
         found.append(f"{solution.status.name} at a true residual of {true:.3e}")
     if solution.status is Status.ITERATION_LIMIT and solution.iterations != case.max_iterations:
         found.append(f"ITERATION_LIMIT after {solution.iterations}")
-    # Without rounding as an excuse, only a full window that won no energy may end a solve: see stopping.py.
+    # These methods win energy in every window of a solve, so that only rounding may end one: see stopping.py.
     if solution.status is Status.STAGNATED and rounding < 0.01 * case.rtol:
         found.append(f"STAGNATED at {true:.1e} after {solution.iterations}, although rounding is {rounding:.1e}")
     return found

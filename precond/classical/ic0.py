@@ -18,8 +18,8 @@ class Ic0(Preconditioner):
 
     A reference for the CPU, not a method for a GPU: every cell waits for its west and south neighbours. It shows what
     the red-black order of `dilu` costs in iterations. Saad 2003, section 10.3; Meijerink and van der Vorst 1977.
-    Pivots: e = east + north + west (1 - west / e_west) + south (1 - south / e_south), which is the diagonal less the
-    squares over the pivots without the cancellation; they are found one anti-diagonal of the grid at a time.
+    Pivots: e = reaction + east + north + west (1 - west / e_west) + south (1 - south / e_south), which is the diagonal
+    less the squares over the pivots without the cancellation; they are found one anti-diagonal of the grid at a time.
     """
 
     def setup(self, system: PoissonSystem) -> None:
@@ -32,7 +32,8 @@ class Ic0(Preconditioner):
         coupled = np.where(np.arange(len(north))[:, None] < len(north) - 1, north, 0.0).ravel()  # not to an open top
         diagonal = system.diagonal().reshape(-1).numpy(force=True)
         nx = system.shape[1]
-        self.pivot = pivots(east, coupled, north.ravel(), diagonal, nx)
+        own = system.reaction.reshape(-1).numpy(force=True)
+        self.pivot = pivots(east, coupled, north.ravel() + own, diagonal, nx)
         ratio_x, ratio_y = east / self.pivot, coupled / self.pivot
         n = east.size
         lower = diags(np.ones(n)) - diags(ratio_x[: n - 1], -1, shape=(n, n))
@@ -48,7 +49,7 @@ class Ic0(Preconditioner):
 
 
 def pivots(east: np.ndarray, coupled: np.ndarray, north: np.ndarray, diagonal: np.ndarray, nx: int) -> np.ndarray:
-    """E by anti-diagonals; cells without any open face get 1. north counts an open top, coupled does not."""
+    """E by anti-diagonals; cells without any open face get 1. north counts ways out as well, coupled does not."""
     n = east.size
     ny = n // nx
     total = np.zeros(n + nx)

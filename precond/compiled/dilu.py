@@ -17,7 +17,7 @@ SMALLEST_PIVOT = 1e-9  # of the diagonal: a closed region's last cell has pivot 
 
 
 @kernel
-def in_plain_units(diagonal, west, south):
+def in_plain_units(diagonal, west, south, own):
     """Everything times a power of two if the largest diagonal is beyond PLAIN or below 1 / PLAIN: M's scale is free."""
     largest = 0.0
     for k in range(diagonal.size):
@@ -25,7 +25,7 @@ def in_plain_units(diagonal, west, south):
     if largest == 0.0 or 1.0 / PLAIN < largest < PLAIN:
         return
     scale = 2.0 ** -min(max(math.floor(math.log2(largest)), -1000.0), 1000.0)
-    for v in (diagonal, west, south):
+    for v in (diagonal, west, south, own):
         for k in range(v.size):
             v[k] *= scale
 
@@ -37,13 +37,14 @@ class Faces:
         n = ny * nx
         self.shape = ny, nx
         self.diagonal, self.west, self.south = np.zeros(n), np.zeros(n + 1), np.zeros(n + nx)
-        self.pivot, self.inverse = np.zeros(n), np.zeros(n)
+        self.own, self.pivot, self.inverse = np.zeros(n), np.zeros(n), np.zeros(n)
         self.y, self.t = np.zeros(n + 2 * nx), np.zeros(n + 2 * nx)
 
     def load(self, system: PoissonSystem) -> None:
         """Take over the system's present coefficients."""
         load_faces(*coefficients(system), self.diagonal, self.west, self.south)
-        in_plain_units(self.diagonal, self.west, self.south)
+        self.own[:] = system.reaction.numpy().reshape(-1)
+        in_plain_units(self.diagonal, self.west, self.south, self.own)
 
 
 # Red-black ----------------------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ class Dilu(Preconditioner):
 
 
 @kernel
-def natural_pivots(diagonal, west, south, nx, pivot):
+def natural_pivots(diagonal, west, south, own, nx, pivot):
     """DILU: e = a - west^2 / e_west - south^2 / e_south; 1 where a is 0."""
     for k in range(diagonal.size):
         d = diagonal[k]
@@ -156,11 +157,11 @@ def natural_pivots(diagonal, west, south, nx, pivot):
 
 
 @kernel
-def cholesky_pivots(diagonal, west, south, nx, pivot):
-    """IC(0): the same pivots without cancellation, e = east + north + sum of b (1 - b / e) to the west and south."""
+def cholesky_pivots(diagonal, west, south, own, nx, pivot):
+    """IC(0): the same pivots without cancellation, e = reaction + east + north + sum of b (1 - b / e) before."""
     for k in range(diagonal.size):
         d = diagonal[k]
-        e = west[k + 1] + south[k + nx]
+        e = own[k] + west[k + 1] + south[k + nx]
         if west[k] > 0.0:
             e += west[k] * (1.0 - west[k] / pivot[k - 1])
         if south[k] > 0.0 and k >= nx:
@@ -225,7 +226,7 @@ class DiluNatural(Preconditioner):
             self.faces = Faces(*system.shape)
         f = self.faces
         f.load(system)
-        self.pivots(f.diagonal, f.west, f.south, system.shape[1], f.pivot)
+        self.pivots(f.diagonal, f.west, f.south, f.own, system.shape[1], f.pivot)
         np.divide(1.0, f.pivot, out=f.inverse)
         self.data = (f.inverse, f.west, f.south, f.y, f.t)
 

@@ -43,7 +43,7 @@ INTERPRETED = 8  # ... where M is not compiled: an iteration may then take long
 # places in Vectors.scalars
 LAST, TARGET, ENERGY, RZ, PQ, RR = range(6)
 # places in Vectors.numbers
-COUNT, STATE, PROJECTION, REGIONS, FLEXIBLE, WIDTH = range(6)
+COUNT, STATE, PROJECTION, REGIONS, FLEXIBLE, WIDTH, UNCLEANED = range(7)
 # values of numbers[STATE]
 RUNNING, REACHED, BREAKDOWN = range(3)
 # values of numbers[PROJECTION]
@@ -56,7 +56,7 @@ class Vectors(NamedTuple):
     x, p: (N + 2 nx,), zeros before and behind.  r, z, q, b: (N,).  diagonal (N,), west (N + 1,), south (N + nx,): A.
     keep: (N,) bool, False where the solution is held at 0.  region: (N,) int32, the closed region of a cell or -1.
     weight: (regions,) 1 / cells of each closed region, 0 of an open one;  sums: (regions,) scratch.
-    scalars (6,), numbers (6,): see the places above.  history: (LONGEST,) r.r after each iteration.
+    scalars (6,), numbers (7,): see the places above.  history: (LONGEST,) r.r after each iteration.
     """
 
     x: np.ndarray
@@ -266,7 +266,9 @@ def step(loop, rz):
     scalars[ENERGY] += rz * (rz / pq)
     loop.history[numbers[COUNT]] = rr
     numbers[COUNT] += 1
-    if numbers[COUNT] % CLEANED == 0 and numbers[PROJECTION] != HIDDEN:
+    numbers[UNCLEANED] += 1
+    if numbers[UNCLEANED] == CLEANED:
+        numbers[UNCLEANED] = 0
         project(loop, loop.r)
     if not rr > scalars[TARGET]:
         numbers[STATE] = REACHED
@@ -284,6 +286,7 @@ def begin_again(loop):
     loop.q[:] = 0.0
     loop.scalars[LAST] = math.inf
     loop.numbers[STATE] = RUNNING
+    loop.numbers[UNCLEANED] = 0
     total = 0.0
     for k in range(loop.r.size):
         total += loop.r[k] * loop.r[k]
@@ -346,7 +349,7 @@ class CompiledLoop:
             x=wide(), p=wide(), r=plain(), z=plain(), q=plain(), b=plain(),
             diagonal=plain(), west=np.zeros(n + 1), south=np.zeros(n + nx),
             keep=np.ones(n, bool), region=np.zeros(n, np.int32), weight=np.zeros(1), sums=np.zeros(1),
-            scalars=np.zeros(6), numbers=np.zeros(6, np.int64), history=np.zeros(LONGEST),
+            scalars=np.zeros(6), numbers=np.zeros(7, np.int64), history=np.zeros(LONGEST),
         )  # fmt: skip
         self.vectors.numbers[WIDTH] = nx
         self.r_grid, self.z_grid = (torch.from_numpy(v).view(ny, nx) for v in (self.vectors.r, self.vectors.z))

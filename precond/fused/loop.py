@@ -41,7 +41,8 @@ class FusedLoop(TorchLoop):
         walls = inner.row, inner.hidden.view(torch.uint8)
         end = parts, numbers, self._going, self.count, self.pending
         launch(vectors.products, self._programs, self.r, self.z, self.q, *walls, *end, n, FLEXIBLE=flexible, **size)
-        launch(vectors.direct, self._programs, self.z, p, *walls, parts, numbers, n, nx, FLEXIBLE=flexible, **size)
+        seen = parts, numbers, self._going
+        launch(vectors.direct, self._programs, self.z, p, *walls, *seen, n, nx, FLEXIBLE=flexible, **size)
         launch(vectors.multiply, self._programs, p, self.q, A.diagonal, A.faces_x, A.faces_y, parts, n, nx, **size)
         moved = self.x.buffer, self.r, p, self.q, inner.row, parts, numbers, self._going, self.pending
         launch(vectors.step, self._programs, *moved, n, nx, **size)

@@ -84,10 +84,13 @@ def products(
 
 @triton.jit
 def direct(
-    z, p, row, hidden, parts, numbers, n, nx,
+    z, p, row, hidden, parts, numbers, active, n, nx,
     PARTS: tl.constexpr, FLEXIBLE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """p = P z + beta p, with beta = z.r / last, or -z.q / last in the flexible form."""
+    """p = P z + beta p, with beta = z.r / last, or -z.q / last in the flexible form; 0 after the end.
+
+    There p would grow without bound while the last denominator stays.
+    """
     k = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = k < n
     shift = total(parts, Z_ROW, PARTS)
@@ -95,7 +98,7 @@ def direct(
         weight = shift * total(parts, Q_ROW, PARTS) - total(parts, ZQ, PARTS)
     else:
         weight = total(parts, ZR, PARTS) - shift * total(parts, R_ROW, PARTS)
-    beta = weight / tl.load(numbers + LAST)
+    beta = tl.where(tl.load(active) != 0, weight / tl.load(numbers + LAST), 0.0)
     shown = inside & (tl.load(hidden + k, mask=inside, other=1) == 0)
     z_k = tl.load(z + k, mask=shown, other=0.0) - shift * tl.load(row + k, mask=inside, other=0.0)
     p_k = tl.load(p + nx + k, mask=inside, other=0.0)

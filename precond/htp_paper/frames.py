@@ -84,6 +84,6 @@ def of_systems(partition: Partition, systems: list[PoissonSystem]) -> Frames:
 def _one(partition: Partition, system: PoissonSystem) -> tuple[torch.Tensor, torch.Tensor]:
     sides = (system.beta_x[:, :-1], system.beta_x[:, 1:], system.beta_y[:-1], system.beta_y[1:])
     diagonal = system.diagonal().masked_fill(system.solid, 0.0)
-    scale = 1 / (2 * diagonal.amax()).clamp(min=1e-300)  # the off-diagonal part of a row adds up to the diagonal
+    scale = 1 / (2 * diagonal.amax()).clamp(min=1e-300)  # as published: a row of A without a way out adds up to 0
     weights = torch.stack([partition.gather(side * scale) for side in sides])
     return partition.gather(diagonal * scale).float(), weights.view(4, -1).float()

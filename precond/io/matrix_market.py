@@ -6,7 +6,7 @@ NAME.mtx     a symmetric matrix of the five-point kind on ny x nx cells: entries
 NAME_b.mtx   the right-hand side, ny nx numbers; where it is missing, b ~ N(0, I) from seed 0.
 
 What rows sum to is reaction, or an open top if only the last row of cells has any. A row with a diagonal only is a
-solid cell, unless the right-hand side is not 0 there.
+solid cell, unless the right-hand side is not 0 there. The grid may come back turned or mirrored.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ import torch
 
 from ..system import PoissonSystem
 
-SUM = 1e-9  # of the diagonal: a row whose sum is smaller has no open boundary
-
-
+SUM, ROUNDING = 1e-9, 1e-14  # of the diagonal: what a sum of 0 may be in a file with few digits, or with all
 ENDINGS = (".mtx", ".mtx.gz")
 
 
@@ -103,7 +101,7 @@ def _natural_or_found(n: int, row: np.ndarray, column: np.ndarray) -> np.ndarray
         far = sorted(set(distance[distance > 0].tolist()))[:5]
         raise ValueError(
             f"rows couple to cells {far} places on, which is no row-major grid, and its couplings do not tell of one "
-            "in another order; number the cells row by row."
+            "in another order; number the cells row by row, and keep solid ones as rows with a diagonal only."
         )
     return found
 
@@ -156,7 +154,9 @@ def _system(n: int, row: np.ndarray, column: np.ndarray, value: np.ndarray, b: n
     alone = coupled == 0
     solid = alone if b is None else alone & (b.reshape(ny, nx) == 0)
     left = np.where(solid, 0.0, diagonal.reshape(ny, nx) - coupled)
-    left[abs(left) <= SUM * coupled] = 0.0
+    # A file with few digits has rows that miss 0 to either side; one with all of them may mean its small sums.
+    rounded = bool((left < -ROUNDING * coupled).any())
+    left[abs(left) <= (SUM if rounded else ROUNDING) * coupled] = 0.0
     if (left < 0).any():
         j, i = np.argwhere(left < 0)[0]
         raise ValueError(f"row {j * nx + i} sums to {left[j, i]:g}; write rows whose sum is at least 0.")

@@ -77,13 +77,13 @@ def random_system(rng: np.random.Generator, device: torch.device) -> PoissonSyst
 def recorded_system(rng: np.random.Generator, device: torch.device) -> PoissonSystem:
     """One of the recorded systems, turned and mirrored unless its top is open."""
     system = pool()[rng.integers(len(pool()))]
-    x, y, solid = system.beta_x, system.beta_y, system.solid
+    x, y, solid, own = system.tensors
     if not system.open_top:
         flipped = [axis for axis in (0, 1) if rng.integers(2)]
-        x, y, solid = (field.flip(flipped) for field in (x, y, solid))
+        x, y, solid, own = (field.flip(flipped) for field in (x, y, solid, own))
         if rng.integers(2):
-            x, y, solid = y.T, x.T, solid.T
-    return PoissonSystem.from_faces(x.to(device), y.to(device), system.open_top, solid.to(device))
+            x, y, solid, own = y.T, x.T, solid.T, own.T
+    return PoissonSystem.from_faces(x.to(device), y.to(device), system.open_top, solid.to(device), own.to(device))
 
 
 @cache

@@ -282,7 +282,8 @@ class Viscosity:
         r.both.addcmul_(q.both, alpha, value=-1)
         torch.mul(self.inverse.both, r.both, out=z.both)
         rz = self._dot(r, z)
-        torch.addcmul(z.both, p.both, rz / self.rz, out=p.both)
+        beta = torch.where(self.active, rz / self.rz, 0.0)  # after the end it may be 0 / 0
+        torch.addcmul(z.both, p.both, beta, out=p.both)
         self.rz.copy_(rz)
         self.count += self.active
         self.active &= rz > self.target

@@ -64,12 +64,46 @@ def test_A_is_what_the_faces_and_the_air_say():
         ({"reaction": -np.ones((4, 4))}, "reaction holds -1"),
         ({"reaction": np.full((4, 4), np.nan)}, "reaction holds nan"),
         ({"reaction": np.ones((3, 4))}, "shape"),
+        ({"beta_x": np.array([[0.0, -1.0, 0.0, 0.0, 0.0]] * 4), "dirichlet": np.eye(4) > 0}, "beta_x holds -1"),
+        ({"beta_x": np.array([[0.0, np.nan, 0.0, 0.0, 0.0]] * 4), "dirichlet": np.eye(4) > 0}, "beta_x holds nan"),
         ({"dirichlet": np.ones((3, 4), bool)}, "shape"),
     ],
 )
 def test_misuse_is_refused(change, said):
     with pytest.raises(ValueError, match=said):
-        PoissonSystem.from_faces(np.zeros((4, 5)), np.zeros((5, 4)), **change)
+        PoissonSystem.from_faces(**{"beta_x": np.zeros((4, 5)), "beta_y": np.zeros((5, 4)), **change})
+
+
+def test_a_solid_cell_is_solid_also_where_air_was_said():
+    both = np.array([[False, True, False]])
+    system = PoissonSystem.from_faces(np.array([[0.0, 4.0, 4.0, 0.0]]), np.zeros((2, 3)), solid=both, dirichlet=both)
+    assert not system.reaction.any()
+    assert system.singular
+
+
+@pytest.mark.parametrize("engine", ["compiled", "torch"])
+@pytest.mark.parametrize("case", ["free surface", "reaction"])
+def test_incomplete_cholesky_is_dilu_in_natural_order(case, engine):
+    """On five points they are one method: M, and not only its convergence, must know of reaction."""
+    if precond.why_unavailable("ic0"):
+        pytest.skip(precond.why_unavailable("ic0"))
+    system, b = CASES[case]()
+    dilu, ic0 = (
+        Solver(name, system, device="cpu", fallback=(), engine=engine).apply(b) for name in ("dilu-natural", "ic0")
+    )
+    torch.testing.assert_close(dilu, ic0, rtol=1e-7, atol=1e-10 * float(ic0.abs().max()))
+
+
+@pytest.mark.parametrize("method", ["jacobi", "dilu", "dilu-natural", "ic0", "spai-static", "multigrid", "hierarchy"])
+def test_reaction_makes_it_easier(method):
+    """A method that overlooks it takes more iterations, where fewer are due."""
+    density = problems.density("blobs", (40, 40), 0, 100)
+    closed = PoissonSystem.from_density(density)
+    held = PoissonSystem.from_faces(closed.beta_x, closed.beta_y, reaction=2.0 * closed.diagonal())
+    b = closed.project(np.random.default_rng(0).standard_normal((40, 40)))
+    free, easy = (Solver(method, system, device="cpu", fallback=()).solve(system, b) for system in (closed, held))
+    assert easy.status is Status.CONVERGED
+    assert easy.iterations <= min(free.iterations, 14 if method == "jacobi" else 9)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "torch"])

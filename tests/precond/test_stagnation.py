@@ -9,6 +9,8 @@ from scipy.sparse import diags
 from scipy.sparse.linalg import cg
 
 from precond import PoissonSystem, Solver, Status, problems
+from precond.pcg import PCG
+from precond.torch_loop import TorchLoop
 from tests.precond import reference
 
 ENGINES = ["compiled", "torch"]
@@ -82,6 +84,33 @@ def test_nothing_stagnates_that_scipy_solves(first):
         if found.status is Status.CONVERGED:
             assert reference.residual(system, b.numpy(), found.x.numpy()) <= 1.05e-6
     assert solved >= 5
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7])
+def test_they_are_cleaned_away_however_short_a_call_is(chunk):
+    """A call does few iterations on large grids."""
+    system, b = random_case(47)
+    solver = Solver("multigrid", system, device="cpu", fallback=(), engine="compiled")
+    solver._pcg.loop.chunk = chunk
+    solution = solver.solve(system, b, rtol=1e-6)
+    assert solution.status is Status.CONVERGED
+    assert solution.iterations <= 30
+
+
+@pytest.mark.parametrize("update", ["plain", "flexible"])
+@pytest.mark.parametrize("method", ["jacobi", "multigrid", "none"])
+def test_blind_iterations_after_the_end_change_nothing(method, update):
+    """On a device as many run as the last solve took: hundreds too many, after a good guess or a loose tolerance."""
+    for seed in range(6):
+        system, b = problems.frame("checker" if seed % 2 else "blobs", 400, seed, contrast=100)
+        one = Solver(method, system, device="cpu", fallback=(), engine="torch", update=update)
+        many = Solver(method, system, device="cpu", fallback=(), engine="torch", update=update)
+        many._pcg = PCG(TorchLoop(*system.shape, many.device, chunk=512))
+        for rtol in (1e-8, 1e-3):
+            expected, found = one.solve(system, b, rtol=rtol), many.solve(system, b, rtol=rtol)
+            assert found.status is expected.status is Status.CONVERGED
+            assert found.iterations == expected.iterations
+            torch.testing.assert_close(found.x, expected.x, rtol=0, atol=1e-9 * float(expected.x.abs().max()))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

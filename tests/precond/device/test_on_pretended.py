@@ -228,3 +228,43 @@ def test_a_system_is_the_same_there(top, there):
         assert (system.to_scipy() != here.to_scipy()).nnz == 0
     with pytest.raises(ValueError, match="finite"):
         PoissonSystem.from_density(-torch.from_numpy(density).cuda())
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_tensor_that_is_exchanged_is_read_and_not_the_old_one(which, there):
+    """A recording reads where it was made to: another system that shares all but one tensor needs another one."""
+    density = problems.density("blobs", (20, 20), 0, 100)
+    first = PoissonSystem.from_density(density)
+    first.reaction.fill_(0.1)
+    b = torch.from_numpy(np.random.default_rng(0).standard_normal((20, 20)))
+    changed = PoissonSystem.from_density(density)
+    changed.copy_from(first)
+    if which == 2:
+        changed.solid[4, 5] = True
+        changed._close_solids()
+    else:
+        changed.tensors[which].mul_(50.0)
+    copied, exchanged = on_the_device(first), on_the_device(changed)
+    solver = Solver("jacobi", copied, device="cuda", fallback=(), engine="torch")
+    for _ in range(4):
+        solver.solve(copied, b.to("cuda"))
+    tensors = list(copied.tensors)
+    for k in range(4) if which == 2 else (which,):  # a solid closes faces as well
+        tensors[k] = exchanged.tensors[k]
+    other = PoissonSystem(tensors[0], tensors[1], tensors[2], False, tensors[3])
+    found = solver.solve(other, b.to("cuda"))
+    assert found.status is Status.CONVERGED
+    assert reference.residual(changed, b.numpy(), found.x.cpu().numpy()) <= 1.05e-8
+
+
+@pytest.mark.parametrize("update", ["plain", "flexible"])
+def test_a_short_solve_after_a_long_one(update, there):
+    """As many iterations run blindly as the last solve took."""
+    system, b = problems.frame("blobs", 400, 37, contrast=100)
+    copied, right = on_the_device(system), b.to("cuda")
+    for name in ("multigrid", "jacobi"):
+        solver = Solver(name, copied, device="cuda", fallback=(), engine="torch", update=update)
+        for rtol in (1e-11, 1e-11, 1e-11, 1e-3, 1e-3, 1e-8):
+            solution = solver.solve(copied, right, rtol=rtol)
+            assert solution.status is Status.CONVERGED
+            assert reference.residual(system, b.numpy(), solution.x.cpu().numpy()) <= 1.05 * rtol

@@ -240,3 +240,24 @@ def test_a_network_of_other_sizes_runs_in_torch():
     M.setup(system)
     traces, _ = M.network(M.workspace.cells, M.constants.layout, M.places)
     torch.testing.assert_close(M.proposed[0], M.polynomials + traces)
+
+
+@pytest.mark.usefixtures("fused")
+@pytest.mark.parametrize("method", ["jacobi", "dilu", "multigrid", "hierarchy"])
+def test_ways_out_are_those_of_the_plain_path(method):
+    """Reaction, and air with p = 0, which only change diagonals and what is closed."""
+    rng = np.random.default_rng(2)
+    rho = torch.from_numpy(10 ** rng.uniform(0, 2, (17, 26)))
+    whole = PoissonSystem.from_density(rho)
+    reaction = rng.uniform(0, 0.1, rho.shape) * (rng.random(rho.shape) < 0.3)
+    system = PoissonSystem.from_faces(
+        whole.beta_x, whole.beta_y, reaction=reaction, dirichlet=rng.random(rho.shape) < 0.1
+    )
+    b = system.project(rng.standard_normal(rho.shape))
+    found, expected = (
+        Solver(method, system, device="cpu", fallback=(), engine=engine).solve(system, b)
+        for engine in ("auto", "torch")
+    )
+    assert found.status is expected.status is Status.CONVERGED
+    assert abs(found.iterations - expected.iterations) <= 1
+    torch.testing.assert_close(found.x, expected.x, rtol=0, atol=1e-6 * float(expected.x.abs().max()))

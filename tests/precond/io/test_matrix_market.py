@@ -146,3 +146,16 @@ def test_coefficients_of_any_size_are_handed_on_quietly(tmp_path: Path, recwarn:
         assert solution.status is precond.Status.CONVERGED
         assert solution.iterations <= 20
     assert not [w for w in recwarn if "denominator" in str(w.message).lower()]
+
+
+def test_a_small_reaction_is_kept_and_few_digits_are_none(tmp_path: Path) -> None:
+    closed = grid_matrix({})
+    mmwrite(tmp_path / "a.mtx", closed + 1e-10 * identity(16), precision=17)
+    system, _ = matrix_market.read(tmp_path / "a.mtx")
+    assert not system.singular
+    np.testing.assert_allclose(system.reaction.numpy(), 1e-10, rtol=1e-5)
+    rounded = closed.tolil()
+    rounded[0, 0] += 1e-11
+    rounded[5, 5] -= 1e-11
+    mmwrite(tmp_path / "b.mtx", rounded.tocsr(), precision=17)
+    assert matrix_market.read(tmp_path / "b.mtx")[0].singular

@@ -371,3 +371,19 @@ def test_the_compiled_iteration_is_that_of_torch(monkeypatch: pytest.MonkeyPatch
         assert abs(fast[0] - plain[0]) <= 1
         torch.testing.assert_close(fast[2], plain[2], rtol=0, atol=1e-6)
         torch.testing.assert_close(fast[3], plain[3], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("blind", [1, 2, 9])
+def test_fluid_at_rest_stays_at_rest_however_many_iterations_run_blindly(
+    blind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sim.kernels import viscosity
+
+    monkeypatch.setattr(viscosity, "compiled_loop", lambda: None)
+    problem = Problem(6, 7, 0.1)
+    step = problem.new()
+    step._blind = blind
+    outcome = problem.step(step, 0.1)
+    assert outcome.converged
+    assert (outcome.iterations, outcome.residual) == (0, 0.0)
+    assert not problem.u.any()

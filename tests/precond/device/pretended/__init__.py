@@ -53,7 +53,7 @@ def pretended() -> Iterator[Device]:
 def forget_devices() -> None:
     """Let the next question of what a device can do be answered anew."""
     argument_checks._why_no_kernels.cache_clear()
-    trial.why_not.cache_clear()
+    trial.trusted.clear()
 
 
 def faces(device: Device) -> dict[str, object]:
