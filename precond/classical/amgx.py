@@ -10,7 +10,7 @@ import torch
 
 from ..preconditioner import Preconditioner
 from ..system import PoissonSystem
-from .scipy_bridge import Host, near_one
+from .scipy_bridge import Host
 
 SHIFT = 1e-9  # relative, of A's diagonal: a closed region is singular; see the same number in amg.py
 
@@ -63,7 +63,7 @@ class Amgx(Preconditioner):
 
     def setup(self, system: PoissonSystem) -> None:
         """Upload A over the fluid cells and run AMGX's setup phase."""
-        A = near_one(self.host.load(system))
+        A = self.host.load(system)
         self.x = np.zeros(A.shape[0])
         if not A.shape[0]:
             return
