@@ -10,22 +10,31 @@ a limited upwind value. In a sweep, with R the density of a face's volume,
 where rho_c is the density of the phase that the cell's dilation is counted as. q is the velocity along the sweep, whose
 volumes meet in cells, or across it, where they meet in corners. Axes, planes and steps are those of kernels/advect.py;
 d is the step from one of a face's cells to the other.
+
+q^ is linear in mass, not in length (Benson 1992, J. Comput. Phys. 100, 143): of a volume that holds A = R + D, a flux M
+takes the part x = |M| / A that lies nearest, whose mean is q + (1 - x) / 2 of the slope. What stays behind is A (1 - x)
+of a value between q and its neighbours. So q' is a mean of old velocities by their masses: none grows, and by convexity
+no kinetic energy is made, at any density ratio. With the Courant number of the face in place of x, a volume that liquid
+leaves to gas kept what the slope had added to the liquid's momentum: up to R / R' times the slope. At 1,000,000:1 that
+made velocities 190 times as large as any before, in one step.
 """
 
 import taichi as ti
 
 from sim.kernels.flat import HALO
 
+LIGHTEST = 1e-100  # [kg/m^3], in place of the 0 of places outside of the grid, where the slope is 0
+
 
 @ti.func
-def upwind(far: ti.f64, donor: ti.f64, receiver: ti.f64, courant: ti.f64) -> ti.f64:
-    """Value that a flux of the given Courant number carries from `donor` to `receiver`, second order where smooth.
+def upwind(far: ti.f64, donor: ti.f64, receiver: ti.f64, share: ti.f64) -> ti.f64:
+    """Value that a flux of the given share of the donor's mass carries to `receiver`, second order where smooth.
 
     The slope is the harmonic mean of the differences on both sides of the donor, 0 at an extremum (van Leer 1974).
     """
     a, b = donor - far, receiver - donor
     slope = ti.select(a * b > 0.0, 2.0 * a * b / (a + b), 0.0)
-    return donor + 0.5 * (1.0 - courant) * slope
+    return donor + 0.5 * (1.0 - share) * slope
 
 
 @ti.func
@@ -55,18 +64,27 @@ def mass_flux(work: ti.template(), x: ti.i32, given: ti.template()) -> ti.f64:
 
 
 @ti.func
+def available(work: ti.template(), x: ti.i32, given: ti.template()) -> ti.f64:
+    """Mass of a cell at the start of a sweep and what its dilation adds [kg/m^3 of a cell]."""
+    rho, rho_marked, w, e, dt_dx = given
+    return work[rho + x] + work[rho_marked + x] * (work[w + x + e] * dt_dx - work[w + x] * dt_dx)
+
+
+@ti.func
 def carried(work: ti.template(), x: ti.i32, given: ti.template()) -> ti.f64:
     """Momentum that passes from the face x - e to the face x of the velocity q, in steps of e.
 
-    The mass that carries it, and its Courant number, is the mean of those at the faces x - a and x along the sweep.
+    The mass that carries it is the mean of those at the faces x - a and x along the sweep; held: see `available`.
     """
-    mass, w, q, e, a, dt_dx = given
+    mass, held, q, e, a, d = given
     through = 0.5 * (work[mass + x - a] + work[mass + x])
-    courant = ti.abs(0.5 * (work[w + x - a] * dt_dx + work[w + x] * dt_dx))
     left, right = work[q + x - e], work[q + x]
     forth = through > 0.0
     far = ti.select(forth, work[q + x - 2 * e], work[q + x + e])
-    return through * upwind(far, ti.select(forth, left, right), ti.select(forth, right, left), courant)
+    all_left, all_right = work[held + x - e - d] + work[held + x - e], work[held + x - d] + work[held + x]
+    donor = 0.5 * ti.select(forth, all_left, all_right)
+    share = ti.min(ti.abs(through) / ti.max(donor, LIGHTEST), 1.0)
+    return through * upwind(far, ti.select(forth, left, right), ti.select(forth, right, left), share)
 
 
 @ti.func

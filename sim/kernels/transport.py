@@ -5,13 +5,13 @@ import torch
 
 from sim.kernels.advect import marked, sweep_volume
 from sim.kernels.flat import HALO, fill, place, planes, within
-from sim.kernels.momentum import balance, carried, mass_flux, mirror, mixture
+from sim.kernels.momentum import available, balance, carried, mass_flux, mirror, mixture
 from sim.kernels.plic import Array1, Array3, Mask2, extend_into_solid, plan_for
 
 # Planes in groups of K: F, c, the fluxes G along x and along y; behind them single ones, START and NOW of u and v,
 # RHO before and after a sweep.
 MARK, FLUX, GROUPS = 1, 2, 4
-START, NOW, RHO, MARKED, MASS, MOMENTUM, SINGLE = 0, 2, 4, 6, 7, 8, 9
+START, NOW, RHO, MARKED, MASS, MOMENTUM, HELD, SINGLE = 0, 2, 4, 6, 7, 8, 9, 10
 
 
 class Transport:
@@ -128,7 +128,7 @@ def both(
     w_start, w = (single + START + axis) * size, (single + NOW + axis) * size
     q_start, q = (single + START + 1 - axis) * size, (single + NOW + 1 - axis) * size
     rho, rho_new, rho_marked = (single + RHO + turn) * size, (single + RHO + 1 - turn) * size, (single + MARKED) * size
-    mass, momentum = (single + MASS) * size, (single + MOMENTUM) * size
+    mass, momentum, held = (single + MASS) * size, (single + MOMENTUM) * size, (single + HELD) * size
     e_i, e_j = 1 - axis, axis
     e, d = e_i + e_j * width, e_j + e_i * width
     along, across = e_i * nx + e_j * ny, e_i * ny + e_j * nx
@@ -136,6 +136,7 @@ def both(
     mark(plan, turn, work, size, ny, nx)
     fill(plan.serial, work, rho_marked, origin, ny * (1 - turn), nx, width, mixture, (jump, K, c, size))
     fill(plan.serial, work, rho, origin, ny * weigh, nx, width, mixture, (jump, K, F, size))
+    fill(plan.serial, work, held, origin, ny, nx, width, available, (rho, rho_marked, w_start, e, dt_dx))
     sweep_volume(axis, plan, work, F, c, G, size, w_start, solid, enter, dt_dx)
     fill(plan.serial, work, rho_new, origin, ny, nx, width, mixture, (jump, K, F, size))
     fill(plan.serial, work, mass, origin, ny + e_j, nx + e_i, width, mass_flux, (jump, K, G, size, w_start, dt_dx))
@@ -143,7 +144,7 @@ def both(
     for p in range(across + 1):
         mirror(work, w, origin + p * d, origin + p * d + along * e, e)
         mirror(work, q, origin + p * d, origin + p * d + (along - 1) * e, e)
-    fill(plan.serial, work, momentum, origin + e, ny, nx, width, carried, (mass, w_start, w, e, e, dt_dx))
+    fill(plan.serial, work, momentum, origin + e, ny, nx, width, carried, (mass, held, w, e, e, e))
     fill(
         plan.serial,
         work,
@@ -156,7 +157,7 @@ def both(
         (rho, rho_new, rho_marked, w_start, momentum, w_start, w, e, e, dt_dx),
     )
     rows, columns = ny + 2 * e_j - 1, nx + 2 * e_i - 1  # of corners that are not on the sides along the sweep
-    fill(plan.serial, work, momentum, origin + d, rows, columns, width, carried, (mass, w_start, q, e, d, dt_dx))
+    fill(plan.serial, work, momentum, origin + d, rows, columns, width, carried, (mass, held, q, e, d, d))
     fill(
         plan.serial,
         work,
