@@ -26,6 +26,7 @@ class Numbers:
     time: float  # [s]
     steps: int
     seed: int
+    ahead: float  # of the velocity before the positions [s]
     ledger: list[float]  # volume of every phase that came from outside [m^2]
     volumes_at_start: list[float]  # [m^2]
     controls: Controls  # without strokes
@@ -40,6 +41,7 @@ def to_arrays(scene: Scene, grid: Grid, fields: Mapping[str, torch.Tensor], numb
         "seed": numbers.seed,
         "time": numbers.time,
         "steps": numbers.steps,
+        "ahead": numbers.ahead,
         "ledger": numbers.ledger,
         "volumes_at_start": numbers.volumes_at_start,
         "controls": asdict(replace(numbers.controls, strokes=())),
@@ -74,14 +76,15 @@ def from_arrays(
         )
         controls = Controls(float(given["gravity"]), densities, (), viscosities, tensions)
         instant = float(about["time"]), int(about["steps"]), int(about["seed"])
+        ahead = float(about.get("ahead", 0.0))  # older states have none
         ledger, volumes = [float(x) for x in about["ledger"]], [float(x) for x in about["volumes_at_start"]]
     except (KeyError, TypeError) as error:
         raise ValueError(f"state lacks or garbles its settings ({error})") from None
-    if not np.isfinite([*instant, *ledger, *volumes]).all() or min(instant) < 0:
+    if not np.isfinite([*instant, ahead, *ledger, *volumes]).all() or min(instant) < 0:
         raise ValueError(f"state holds times or volumes that cannot be: {instant}, {ledger}, {volumes}")
     if {len(ledger), len(volumes), len(controls.densities)} != {phases}:
         raise ValueError(f"state holds {len(controls.densities)} phases, the scene {phases}")
-    return fields, Numbers(*instant, ledger, volumes, controls)
+    return fields, Numbers(*instant, ahead, ledger, volumes, controls)
 
 
 def checked_field(name: str, given: np.ndarray, shape: torch.Size) -> torch.Tensor:

@@ -31,6 +31,7 @@ Solve = Callable[[PoissonSystem, torch.Tensor, torch.Tensor], Solution]
 COURANT = 0.49  # sum over directions of |u| dt / dx; the split transport keeps fractions in [0, 1] only below 1/2,
 # and below the largest fraction of a cell that holds more than two phases
 VISCOUS_RTOL = 1e-6  # of the viscous velocities; the pressure's tolerance would cost a third more iterations
+FIRST_STEP = 1 / 16  # of the step that gravity allows; in a long one fluid at rest stays where it is, and gains energy
 MAX_SUBSTEPS = 64  # per call of step; beyond it the clock is slowed, never the stability given up
 
 
@@ -122,6 +123,7 @@ class Simulation:
     def fill(self, nested: np.ndarray) -> None:
         """Begin anew at time zero, at rest under hydrostatic pressure, with these nested fractions (N - 1, ny, nx)."""
         self.time, self.steps, self._too_stiff = 0.0, 0, 0
+        self.ahead = 0.0  # of the velocity before the positions [s]: see _kick
         self.ledger = [0.0] * len(self.scene.phases)  # volume that input and open boundaries have added [m^2]
         self.F.copy_(torch.from_numpy(nested))
         self._walls_changed()
@@ -171,7 +173,7 @@ class Simulation:
     def _step(self, dt: float, controls: Controls) -> Frame:
         """`step` with checked arguments, all or nothing."""
         rate = self._last_measured().rate
-        numbers = self.controls, self.time, self.steps, self.ledger
+        numbers = self.controls, self.time, self.steps, self.ahead, self.ledger
         for kept, field in zip(self._backup, self._fields()):
             if field is not self.viscous or any(controls.viscosities):  # else it stays as it is
                 kept.copy_(field)
@@ -182,7 +184,7 @@ class Simulation:
                 if field is not self.viscous or any(controls.viscosities):
                     field.copy_(kept)
             self._set_controls(numbers[0])
-            self.time, self.steps, self.ledger = numbers[1:]
+            self.time, self.steps, self.ahead, self.ledger = numbers[1:]
             self._walls_changed()
             self._update_density()
             raise
@@ -212,8 +214,9 @@ class Simulation:
                 if left - h < 1e-12 * dt:  # positions are as old as the mean of the velocities before and after forces
                     solid = self.solid if self._has_solid else None
                     kinetic = diagnostics.kinetic_energy(self.rho, self.u, self.v, solid, self.grid.dx)
-                self._add_forces(h)
-                self._assemble(h)
+                kick = self._kick(h)
+                self._add_forces(kick)
+                self._assemble(kick)
             solution = self.solve(self.system, self.b, self.p)
             self.p.copy_(solution.x)
             for stage in ("setup", "inference", "solve"):
@@ -234,17 +237,33 @@ class Simulation:
     def _substep(self, left: float, rate: float) -> tuple[float, str]:
         """The sub-step [s], an equal share of the time left, and which of LIMITS keeps it from being longer.
 
-        rate h + |g| h^2 / dx <= COURANT with rate = max |u|_1 / dx, and h resolves the shortest capillary wave.
+        rate h + |g| h^2 / dx <= COURANT with rate = max |u|_1 / dx, and h resolves the shortest capillary wave. From
+        time zero on, steps at most double. Raises NotFiniteError for a rate whose square is not finite.
         """
+        if not math.isfinite(rate * rate):
+            raise NotFiniteError(f"the velocity is too large for any step: {rate:.3g} cells/s at t = {self.time:.4f} s")
         g = abs(self.controls.gravity) / self.grid.dx
         longest, limit = left, "frame"
         if rate + g > 0:
             h = 2 * COURANT / (rate + math.sqrt(rate * rate + 4 * g * COURANT))
             if h < longest:
                 longest, limit = h, "courant" if rate * rate > 4 * g * COURANT else "gravity"
+        if g > 0 and (h := max(self.time, FIRST_STEP * math.sqrt(COURANT / g))) < longest:
+            longest, limit = h, "gravity"
         if self._capillary < longest:
             longest, limit = self._capillary, "capillary"
         return left / math.ceil(left / longest), limit
+
+    def _kick(self, h: float) -> float:
+        """How long [s] the forces of a sub-step of h act: until the velocity is half a step ahead of the positions.
+
+        Such a velocity moves the fluid in second order (leapfrog: Verlet 1967). Where forces act for h alone, positions
+        lag behind by |g| h^2 / 2 in every step, and a fall that shortens its steps gains energy: a drop in 32 x 32
+        cells 0.8% instead of 0.1.
+        """
+        kick = max(1.5 * h - self.ahead, 0.5 * h)  # the latter where h has become far shorter at once
+        self.ahead += kick - h
+        return kick
 
     def _advect(self, h: float) -> None:
         """Phases and momentum by the velocity at the start of the step; the first axis alternates (Strang 1968)."""
@@ -470,7 +489,7 @@ class Simulation:
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a continued run needs, as plain arrays (text included), ready for np.savez."""
-        numbers = (self.time, self.steps, self.seed, self.ledger, self.volumes_at_start, self.controls)
+        numbers = (self.time, self.steps, self.seed, self.ahead, self.ledger, self.volumes_at_start, self.controls)
         fields = dict(zip(checkpoint.FIELDS, self._fields()))
         return checkpoint.to_arrays(self.scene, self.grid, fields, checkpoint.Numbers(*numbers))
 
@@ -482,7 +501,7 @@ class Simulation:
         for name, field in fields.items():
             mine[name].copy_(field)
         self.ledger, self.volumes_at_start = numbers.ledger, numbers.volumes_at_start
-        self.time, self.steps, self.seed = numbers.time, numbers.steps, numbers.seed
+        self.time, self.steps, self.seed, self.ahead = numbers.time, numbers.steps, numbers.seed, numbers.ahead
         self._set_controls(numbers.controls)
         self._walls_changed()
         self._update_density()

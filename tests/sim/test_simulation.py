@@ -83,7 +83,7 @@ def test_every_scene_keeps_volume_fractions_and_incompressibility(name: str) -> 
     assert stats.volume_drift <= 1e-6
     assert stats.divergence_max * DT < 1e-3
     if not simulation.scene.openings:  # an inlet brings energy
-        assert top_energy <= at_rest * 1.01
+        assert top_energy <= at_rest * 1.005
 
 
 def test_divergence_is_as_small_as_the_tolerance() -> None:
@@ -293,7 +293,10 @@ def test_a_pressure_solve_that_fails_is_reported() -> None:
     simulation.step(DT)
 
 
-@pytest.mark.parametrize(("key", "value"), [("time", "NaN"), ("steps", "-4"), ("ledger", "[NaN, 0]"), ("grid", "[1]")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("time", "NaN"), ("ahead", "NaN"), ("steps", "-4"), ("ledger", "[NaN, 0]"), ("grid", "[1]")],
+)
 def test_a_state_with_impossible_numbers_is_refused(key: str, value: str) -> None:
     import re
 

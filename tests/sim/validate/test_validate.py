@@ -33,7 +33,7 @@ COARSE = {
     ),
     "rayleigh-taylor-3000": (
         64,
-        {f"spike at t* = {t}": 0.0015 if t < 3 else 0.006 for t in (1.414, 2.121, 2.828, 3.536, 4.08, 4.384)},
+        {f"spike at t* = {t}": 0.002 if t < 3 else 0.006 for t in (1.414, 2.121, 2.828, 3.536, 4.08, 4.384)},
     ),
     "rayleigh-taylor": (
         16,
