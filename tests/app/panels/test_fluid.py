@@ -107,7 +107,8 @@ def test_the_time_step_is_told_in_words():
     assert "capillary" in told["capillary"]
     assert "gravity" in told["gravity"]
     assert len(set(told.values())) == len(LIMITS)
-    assert step_summary.time_step(replace(frame, substeps=1, dt=1 / 60)) == "1 sub-step of 16.7 ms, the whole frame"
+    whole = replace(frame, substeps=1, dt=1 / 60, stats=replace(frame.stats, limit="frame"))
+    assert step_summary.time_step(whole) == "1 sub-step of 16.7 ms, the whole frame"
     assert step_summary.slow_clock(frame) == ""
     slow = step_summary.slow_clock(replace(frame, dt=0.004, stats=replace(frame.stats, slowed=0.012)))
     assert "25 %" in slow
