@@ -80,15 +80,18 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     if options.compare:
         view.compare("race" if options.race else "shadow", options.compare)
     view.choose_rows(settings.settings.rows)
-    window = new_window(view, offscreen=False)
+    with interruption.held_back():
+        window = new_window(view, offscreen=False)
     window.use(settings)
-    window.frames, window.before_frame = options.frames, interruption.heed
+    window.frames = options.frames
+    window.before_frame = lambda: window.quit() if interruption.asked() else None
     if options.record is not None:
         window.recorder = Recorder(options.record, toolkit.SIZE, live=True)
     simulation = SimulationProcess(WindowJob(options, undecided), view)
     simulation.start()
     try:
-        toolkit.start(window.params(settings.size))
+        with interruption.held_back():
+            toolkit.start(window.params(settings.size))
     finally:
         simulation.close()
         if window.recording:

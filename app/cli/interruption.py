@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _asked = threading.Event()
 
@@ -18,11 +20,26 @@ def listen() -> None:
         signal.signal(number, _interrupt)
 
 
-def heed() -> None:
-    """Raise KeyboardInterrupt once more if one was raised in vain; for a loop that would go on for ever."""
-    if _asked.is_set():
-        _asked.clear()
-        raise KeyboardInterrupt
+def asked() -> bool:
+    """Whether the program is to end; for a loop that would go on for ever."""
+    return _asked.is_set()
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Raise nothing before the end of the block: exceptions that reach code in C++ may abort the program."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = [(number, signal.signal(number, lambda *_: _asked.set())) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+        if _asked.is_set():
+            _asked.clear()
+            raise KeyboardInterrupt
 
 
 def _interrupt(*_: object) -> None:

@@ -208,7 +208,7 @@ class Window:
 
     def _each_frame(self) -> None:
         shown = self.view.snapshot
-        if self.frames is not None and shown is not None and shown.frames >= self.frames:
+        if self.frames is not None and (self.view.fatal_error or (shown is not None and shown.frames >= self.frames)):
             self.quit()
         shortcuts.handle(self.view, self.state, self)
 

@@ -28,7 +28,7 @@ from sim.scenes.reader import names
 from tests.app.window.unseen import ROOT
 
 SOLVERS = ("htp", "multigrid", "jacobi", "hierarchy")
-ENDS = {"frames": (0,), "Escape": (0,), "SIGTERM": (0, 130, 143, -15), "SIGINT": (0, 130, -2)}
+ENDS = {"frames": (0,), "Escape": (0,), "SIGTERM": (0, 130, 143, -15, -2), "SIGINT": (0, 130, -2)}
 LONGEST = 180.0  # [s] of one start, on a busy machine
 CRASHES = re.compile(r"Fatal Python error|Segmentation fault|Traceback|core dumped|terminate called")
 
