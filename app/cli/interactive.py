@@ -83,8 +83,7 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     with interruption.held_back():
         window = new_window(view, offscreen=False)
     window.use(settings)
-    window.frames = options.frames
-    window.before_frame = lambda: window.quit() if interruption.asked() else None
+    window.frames, window.should_end = options.frames, interruption.asked
     if options.record is not None:
         window.recorder = Recorder(options.record, toolkit.SIZE, live=True)
     simulation = SimulationProcess(WindowJob(options, undecided), view)

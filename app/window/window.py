@@ -41,6 +41,7 @@ class Window:
         self.recorder: Recorder | None = None
         self.frames: int | None = None  # output frames after which to close
         self.before_frame: Callable[[], None] = lambda: None
+        self.should_end: Callable[[], bool] = lambda: False  # asked before each picture
         self._params: Any = None
         self._screenshot = False
         self._recording_since = 0.0
@@ -208,7 +209,8 @@ class Window:
 
     def _each_frame(self) -> None:
         shown = self.view.snapshot
-        if self.frames is not None and (self.view.fatal_error or (shown is not None and shown.frames >= self.frames)):
+        done = self.frames is not None and (self.view.fatal_error or (shown and shown.frames >= self.frames))
+        if done or self.should_end():
             self.quit()
         shortcuts.handle(self.view, self.state, self)
 

@@ -57,7 +57,7 @@ def exact(M, system):
 @pytest.fixture
 def deep(monkeypatch):
     """Groups of groups on grids that would have none."""
-    monkeypatch.setattr(torch_hierarchy, "COARSEST", 8)
+    monkeypatch.setattr(torch_hierarchy.Hierarchy, "coarsest", 8)
 
 
 CASES = {
