@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .preconditioner import Preconditioner
-from .right_hand_side import RightHandSide
+from .right_hand_side import RightHandSide, Task
 from .status import Status
 from .stopping import Progress, StoppingRule
 from .system import PoissonSystem
@@ -38,18 +38,9 @@ class Loop(Protocol):
     unknowns: int
     refused: str  # why it runs slower than it could, one sentence; "" where it does not
 
-    def receive(
-        self,
-        system: PoissonSystem,
-        source: PoissonSystem,
-        b: torch.Tensor,
-        x0: torch.Tensor | None,
-        rtol: float,
-        atol: float,
-    ) -> RightHandSide | None:
-        """Bring system to the values of source and load it; b and x0 (ny, nx), float64, are made ready.
+    def receive(self, system: PoissonSystem, task: Task) -> RightHandSide | None:
+        """Bring system, which is the loop's own, to the values of the task's and load it; b and x0 are made ready.
 
-        system is the loop's own, on its device.  rtol, atol: where the solve will end.
         None where coefficients, or b in the fluid, are not finite.
         """
 

@@ -16,6 +16,7 @@ from .device import cuda_graph
 from .device.timer import StageTimer
 from .pcg import PCG, Outcome
 from .preconditioner import Preconditioner
+from .right_hand_side import Task
 from .status import Status
 from .support import argument_checks
 from .support.threads import limited_threads
@@ -143,10 +144,7 @@ class Solver:
         """`solve` with checked arguments."""
         clock = StageTimer(self.device)
         local, loop = self._local_for(system), self._pcg.loop
-        given = loop.receive(local, system, b_field, guess, rtol, atol)
-        if given is not None and given.stale:
-            local.topology  # noqa: B018 - found anew
-            given = loop.receive(local, system, b_field, guess, rtol, atol)
+        given = loop.receive(local, Task(system, b_field, guess, rtol, atol))
         local.settle()
         if given is None:
             clock.lap("setup")

@@ -19,7 +19,7 @@ import torch
 from .device import cuda_graph
 from .device.fixed_projector import FixedProjector
 from .preconditioner import Preconditioner
-from .right_hand_side import RightHandSide
+from .right_hand_side import RightHandSide, Task
 from .stencil import Halo, Stencil, inverse
 from .stopping import SMALLEST_TARGET, Progress
 from .system import PoissonSystem
@@ -87,45 +87,38 @@ class TorchLoop:
         """Take over the system's present coefficients."""
         self.A.load(system.beta_x, system.beta_y, system.reaction)
 
-    def receive(
-        self,
-        system: PoissonSystem,
-        source: PoissonSystem,
-        b: torch.Tensor,
-        x0: torch.Tensor | None,
-        rtol: float,
-        atol: float,
-    ) -> RightHandSide | None:
-        """Bring system to the values of source and load it; b and x0 (ny, nx), float64, are made ready.
-
-        None where coefficients, or b in the fluid, are not finite.
-        """
+    def receive(self, system: PoissonSystem, task: Task) -> RightHandSide | None:
+        """See pcg.Loop. On CUDA regions are taken to be the last ones; where they are not, all is done once more."""
+        source, x0 = task.source, task.x0
         trusting = cuda_graph.possible(self.r.device) and source.device == system.device
         if not (trusting and system.last_topology):
             system.copy_from(source)
             trusting = False
         topology = system.last_topology if trusting else None
         self._take_up((topology or system.topology).projector)
-        self.given_b.copy_(b.reshape(-1))
+        self.given_b.copy_(task.b.reshape(-1))
         if x0 is None:
             self.given_x0.zero_()
         else:
             self.given_x0.copy_(x0.reshape(-1))
-        if (rtol, atol) != self._wished:
-            self._wished = rtol, atol
-            self.numbers[RTOL].fill_(rtol)
-            self.numbers[ATOL].fill_(atol)
+        if (task.rtol, task.atol) != self._wished:
+            self._wished = task.rtol, task.atol
+            self.numbers[RTOL].fill_(task.rtol)
+            self.numbers[ATOL].fill_(task.atol)
         read = source.tensors if trusting else (system,)
         work = partial(self._arrive, system, source if trusting else None)
         self._seen_walls += 1
-        self._arrival(work, self.r.device, *read, self._key_of_walls(), self.q_kept)
+        self._arrival(work, self.r.device, *read, self.project, self.q_kept)
         seen = self._publish()
+        if trusting and seen[STALE]:
+            self._take_up(system.topology.projector)
+            return self.receive(system, task)
         self._first = True
         if not (math.isfinite(seen[DIAGONAL]) and math.isfinite(seen[LARGEST])):
             return None
         norm, size, removed = (math.sqrt(seen[k]) for k in (NORM, SIZE, REMOVED))
         guess = None if x0 is None else self.scaled_x0
-        return RightHandSide(self.b, float(seen[SCALE]), norm, size, removed, guess, bool(seen[STALE]))
+        return RightHandSide(self.b, float(seen[SCALE]), norm, size, removed, guess)
 
     def _arrive(self, system: PoissonSystem, source: PoissonSystem | None) -> None:
         """All that comes before the first iteration but M. Nothing here waits for the device."""
@@ -167,10 +160,6 @@ class TorchLoop:
         self._seen_walls = 0
         self.graphs = {key: entry for key, entry in self.graphs.items() if not isinstance(key[-1], Projector)}
         self._asked_for = {key for key in self._asked_for if not isinstance(key[-1], Projector)}
-
-    def _key_of_walls(self) -> object:
-        """What a recording depends on that has the projector in it."""
-        return self.project
 
     # Iteration --------------------------------------------------------------------------------------------------------
 
@@ -254,7 +243,7 @@ class TorchLoop:
         if self._looked and self._seen_walls < 2 and self.project is not self.fixed:
             self._look_thoroughly()  # there are several looks in a solve: a wall that moves would have each recorded
         elif self._looked:
-            self._thorough_look(self._look_thoroughly, self.r.device, self._key_of_walls(), self.q)
+            self._thorough_look(self._look_thoroughly, self.r.device, self.project, self.q)
         else:
             self._look()
         seen = self._publish()
@@ -372,7 +361,7 @@ class TorchLoop:
             self._unrolled = CHUNK if long else 1
         else:
             self._unrolled = self.chunk
-        walls = self._walls if self.M.recorded_for is None else self._key_of_walls()
+        walls = self._walls if self.M.recorded_for is None else self.project
         # the entry keeps M alive, so that no other object gets its id
         key = (id(self.M), self.flexible, self._unrolled, self.M.recorded_for, walls)
         if key in self.graphs:

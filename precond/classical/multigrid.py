@@ -32,6 +32,10 @@ class Multigrid(Preconditioner):
     def __init__(self) -> None:
         self.levels: list[Level] = []
 
+    def level(self, ny: int, nx: int, device: torch.device) -> Level:
+        """A grid of this method."""
+        return Level(ny, nx, device)
+
     def setup(self, system: PoissonSystem) -> None:
         """Coarsen the coefficients and invert the coarsest operator."""
         if not self.levels:
@@ -76,11 +80,8 @@ class Multigrid(Preconditioner):
     def _invert_coarsest(self) -> None:
         """(A + shift D)^-1 of the last level, in float64; rows without any open face count as identity."""
         coarsest = self.levels[-1]
-        coarsest.A.load(coarsest.beta_x, coarsest.beta_y, coarsest.reaction)
-        self._invert_loaded()
-
-    def _invert_loaded(self) -> None:
-        A, nx = self.levels[-1].A, self.levels[-1].shape[1]
+        coarsest.load()
+        A, nx = coarsest.A, coarsest.shape[1]
         dense = torch.diag(torch.where(A.diagonal > 0, (1 + SHIFT) * A.diagonal, 1.0))
         for offset, beta in ((1, A.west[1:]), (nx, A.south[nx:])):
             dense.diagonal(offset).sub_(beta)
@@ -90,7 +91,7 @@ class Multigrid(Preconditioner):
         self.inverse.copy_((inverted + inverted.T) / 2)
 
     def _allocate(self, ny: int, nx: int, device: torch.device) -> None:
-        self.levels = [Level(*shape, device) for shape in padded_shapes(ny, nx, COARSEST)]
+        self.levels = [self.level(*shape, device) for shape in padded_shapes(ny, nx, COARSEST)]
         self.sweeps = SWEEPS_ON_CUDA if device.type == "cuda" else SWEEPS
         n = self.levels[-1].A.n
         self.inverse = torch.zeros((n, n), dtype=torch.float64, device=device)
@@ -127,9 +128,13 @@ class Level:
         self.red = 1 - self.black
         self.rows = torch.zeros(((ny + 1) // 2, nx), dtype=torch.float64, device=device)
 
+    def load(self) -> None:
+        """Load the operator."""
+        self.A.load(self.beta_x, self.beta_y, self.reaction)
+
     def prepare(self) -> None:
         """Load the operator and invert its diagonal."""
-        self.A.load(self.beta_x, self.beta_y, self.reaction)
+        self.load()
         inverse(self.A.diagonal, out=self.r)
         torch.mul(self.r, self.red, out=self.red_inverse)
         torch.mul(self.r, self.black, out=self.black_inverse)

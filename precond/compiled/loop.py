@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from ..preconditioner import Preconditioner
-from ..right_hand_side import RightHandSide
+from ..right_hand_side import RightHandSide, Task
 from ..stopping import Progress
 from ..support.units import power_of_two_over
 from ..system import PoissonSystem
@@ -366,30 +366,19 @@ class CompiledLoop:
         v = self.vectors
         return math.isfinite(load_faces(*coefficients(system), v.diagonal, v.west, v.south))
 
-    def receive(
-        self,
-        system: PoissonSystem,
-        source: PoissonSystem,
-        b: torch.Tensor,
-        x0: torch.Tensor | None,
-        rtol: float,
-        atol: float,
-    ) -> RightHandSide | None:
-        """Bring system to the values of source and load it; b and x0 (ny, nx), float64, are made ready.
-
-        None where coefficients, or b in the fluid, are not finite.
-        """
+    def receive(self, system: PoissonSystem, task: Task) -> RightHandSide | None:
+        """See pcg.Loop."""
         v = self.vectors
-        system.copy_from(source)
+        system.copy_from(task.source)
         self._take_up(system.topology.projector)
         finite = self.load(system)
-        bits = clean(b.to("cpu").contiguous().view(-1).numpy(), system.solid.view(-1).numpy(), v.r)
+        bits = clean(task.b.to("cpu").contiguous().view(-1).numpy(), system.solid.view(-1).numpy(), v.r)
         largest = float(np.int64(bits).view(np.float64))
         if not (finite and math.isfinite(largest)):
             return None
         scale, projected = power_of_two_over(largest), self._projected
         squares = scale_and_project(self.vectors, scale, v.r, projected.numpy())
-        guess = None if x0 is None else (x0.to("cpu") * scale).reshape(-1)
+        guess = None if task.x0 is None else (task.x0.to("cpu") * scale).reshape(-1)
         norm, size, removed = map(math.sqrt, squares)
         return RightHandSide(projected, scale, norm, size, removed, guess)
 

@@ -7,34 +7,35 @@ import triton
 import triton.language as tl
 
 from ..classical import multigrid
-from ..system import PoissonSystem
 from . import grids
 from .grids import around, black, coupled, inverse
 
-Level = multigrid.Level
+
+class Level(multigrid.Level):
+    """One grid; `r` holds the inverse of its diagonal."""
+
+    def load(self) -> None:
+        """Load the operator."""
+        grids.load_faces(self.A, self.beta_x, self.beta_y, self.reaction)
+
+    def prepare(self) -> None:
+        """Load the operator and invert its diagonal."""
+        self.load()
+        grids.over(self.A.n, inverted, self.A.diagonal, self.r, self.A.n)
+
+    def coarsen(self, fine: multigrid.Level) -> None:
+        """Coarse face coefficients, and reaction, from the finer level's."""
+        (ny, nx), (fy, fx) = self.shape, fine.factors
+        faces = fine.beta_x, fine.beta_y, fine.reaction, self.beta_x, self.beta_y, self.reaction
+        grids.over((ny + 1) * (nx + 1), coarsen, *faces, ny, nx, FY=fy, FX=fx)
 
 
 class Multigrid(multigrid.Multigrid):
-    """As classical.multigrid.Multigrid; `r` of a level holds the inverse of its diagonal."""
+    """As classical.multigrid.Multigrid."""
 
-    def setup(self, system: PoissonSystem) -> None:
-        """Coarsen the coefficients and invert the coarsest operator."""
-        if not self.levels:
-            self._allocate(*system.shape, system.device)
-        ny, nx = system.shape
-        finest = self.levels[0]
-        finest.beta_x[-ny:, : nx + 1] = system.beta_x
-        finest.beta_y[-ny - 1 :, :nx] = system.beta_y
-        finest.reaction[-ny:, :nx] = system.reaction
-        for fine, coarse in zip(self.levels, self.levels[1:]):
-            grids.load_faces(fine.A, fine.beta_x, fine.beta_y, fine.reaction)
-            grids.over(fine.A.n, inverted, fine.A.diagonal, fine.r, fine.A.n)
-            (ny, nx), (fy, fx) = coarse.shape, fine.factors
-            faces = fine.beta_x, fine.beta_y, fine.reaction, coarse.beta_x, coarse.beta_y, coarse.reaction
-            grids.over((ny + 1) * (nx + 1), coarsen, *faces, ny, nx, FY=fy, FX=fx)
-        coarsest = self.levels[-1]
-        grids.load_faces(coarsest.A, coarsest.beta_x, coarsest.beta_y, coarsest.reaction)
-        self._invert_loaded()
+    def level(self, ny: int, nx: int, device: torch.device) -> Level:
+        """A grid of this method."""
+        return Level(ny, nx, device)
 
     def _cycle(self, k: int) -> None:
         """levels[k].x = V-cycle applied to levels[k].b."""

@@ -27,8 +27,14 @@ def pair(method):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("method", METHODS)
 def test_M_is_that_of_the_plain_path(method, shape, walls):
+    assert worst_difference(method, shape, walls) <= 1e-7
+
+
+def worst_difference(method, shape, walls):
+    """Of M r between the two, relative to the largest number of it."""
     fused, plain = pair(method)
     assert type(fused) is not type(plain)
+    worst = 0.0
     for kind in ("blobs", "checker"):  # the second set-up goes into the buffers of the first
         system = system_of(kind, shape, walls)
         r = system.project(np.random.default_rng(0).standard_normal(shape))
@@ -38,12 +44,14 @@ def test_M_is_that_of_the_plain_path(method, shape, walls):
             M.apply(r.clone(), out)
         # a closed box has an inverse of 1e9 at the coarsest level, whose rounding no solve sees
         found, expected = system.project(found), system.project(expected)
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-7 * float(expected.abs().max()))
+        assert torch.isfinite(found).all()
+        worst = max(worst, float((found - expected).abs().max() / expected.abs().max()))
+    return worst
 
 
 def test_one_sweep_as_on_a_device(monkeypatch):
     monkeypatch.setattr(multigrid, "SWEEPS", 1)
-    test_M_is_that_of_the_plain_path("multigrid", (24, 40), "solids")
+    assert worst_difference("multigrid", (24, 40), "solids") <= 1e-7
 
 
 @pytest.mark.parametrize("method", METHODS)
