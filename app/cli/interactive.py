@@ -33,6 +33,7 @@ class WindowJob:
 
     options: Options
     undecided: bool  # the grid is still to be found by measuring the machine
+    timeline: int = 0  # memory for moments to go back to [MiB]
 
     @property
     def has_results(self) -> bool:
@@ -57,7 +58,8 @@ class WindowJob:
                 view.notify(f"The log {str(options.log)!r} ends where the simulation's process ended")
             options = replace(options, log=None, replay=None, state=kept.state, scene=kept.state.scene)
             options = replace(options, grid=kept.state.grid.shape)
-        session = open_session(options, solve, RunStats(options.preconds[0]) if kept is None else kept.total)
+        total = RunStats(options.preconds[0]) if kept is None else kept.total
+        session = open_session(options, solve, total, self.timeline << 20)
         if kept is not None:
             session.settings, session.journal.frames = kept.settings, kept.frames
         return session
@@ -86,7 +88,7 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     window.frames, window.should_end = options.frames, interruption.asked
     if options.record is not None:
         window.recorder = Recorder(options.record, toolkit.SIZE, live=True)
-    simulation = SimulationProcess(WindowJob(options, undecided), view)
+    simulation = SimulationProcess(WindowJob(options, undecided, settings.settings.timeline), view)
     simulation.start()
     try:
         with interruption.held_back():

@@ -22,7 +22,9 @@ from sim import export
 from sim.frame import Frame
 
 
-def open_session(options: Options, solve: SwitchableSolver | None = None, total: RunStats | None = None) -> Session:
+def open_session(
+    options: Options, solve: SwitchableSolver | None = None, total: RunStats | None = None, timeline: int = 0
+) -> Session:
     """The session that the options describe, on the calling thread. Raises ValueError with one sentence."""
     log = None
     if options.log is not None:
@@ -41,6 +43,7 @@ def open_session(options: Options, solve: SwitchableSolver | None = None, total:
         total=total,
         log=log,
         replay=options.replay,
+        timeline=timeline,
     )
 
 

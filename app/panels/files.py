@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from imgui_bundle import imgui
 
+from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.ui import theme
 from app.ui.actions import Actions
-from app.ui.settings import SCALES
+from app.ui.settings import BUDGET_MAX, SCALES
 from app.ui.tooltips import tip
 from app.ui.ui_state import UiState
 from app.ui.widgets import button, note, row
@@ -67,6 +68,14 @@ class FilesPanel:
         if changed:
             state.scale = min(max(percent / 100, SCALES[0]), SCALES[1])
         tip("Size of text and controls, on top of the scaling of the display.")
+        imgui.set_next_item_width(-1)
+        changed, budget = imgui.slider_int(
+            "##timeline", state.timeline, 0, BUDGET_MAX, "Time line %d MB", imgui.SliderFlags_.logarithmic
+        )
+        if changed:
+            state.timeline = min(max(budget, 0), BUDGET_MAX)
+            self._view.submit(Session.set_timeline_budget, state.timeline << 20)
+        tip("Memory for frames to go back to. A frame of 96 x 128 cells takes 0.4 MB. 0 switches the time line off.")
         run(
             (
                 ("Help", "All keys and mouse tools. Key: H.", self._actions.toggle_help),

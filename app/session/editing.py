@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import sim
-from app.session.scene_editor import DRAWN, WALLS, SceneEditor
+from app.session.scene_editor import DRAWN, WALLS, Gesture, SceneEditor
 from app.session.strokes import strokes_over
 from app.session.wall_drag import WallDrag
 from sim.frame import Controls, Frame, Stroke
@@ -105,6 +105,12 @@ class Editing:
         """Forgets strokes that no frame has used, and lets go of a wall that is being dragged."""
         self._strokes, self._room = (), STROKES
         self.wall_drag.release()
+
+    def go_back(self, solid: np.ndarray, done: tuple[Gesture, ...]) -> None:
+        """Follows the fluid to another moment, with these walls, by which these gestures had been drawn."""
+        self.scene_editor.go_back(done)
+        self.discard()
+        self._stale, self._walls = False, solid
 
     def take_strokes(self, solid: np.ndarray) -> tuple[Stroke, ...]:
         """The strokes of the next frame, once."""

@@ -196,6 +196,13 @@ class LogReader:
         self.settings = settings_of(state_file.load(path).scene)
         return (path,)
 
+    def moment(self, table: dict[str, Any]) -> tuple[int]:
+        """The number of an output frame that has been made."""
+        number = at_least(0, table["to"], "to")
+        if number > self.frame:
+            raise ValueError(f"key 'to' goes back to frame {number}, but only {self.frame} were made by then")
+        return (number,)
+
     def change_of_choice(self, table: dict[str, Any]) -> tuple[int, Choice]:
         """The number of a pressure solve in its frame and what it uses."""
         return at_least(0, table["solve"], "solve"), self.choice(table)
@@ -236,6 +243,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...], Callable[..., tu
     "reset": (Session.reset, (), LogReader.nothing),
     "scene": (Session.set_scene, ("name", "source", "grid"), LogReader.next_scene),
     "load": (Session.load, ("file", "sha256"), LogReader.next_state),
+    "rewind": (Session.rewind, ("to",), LogReader.moment),
     "choose": (Session.choose, ("solve", "precond", "tol"), LogReader.change_of_choice),
 }
 """By the name of an input: what is called, the keys of its line, and how they become arguments."""

@@ -29,6 +29,11 @@ class Journal:
         """Whether inputs come from a replay."""
         return self.replay is not None and self.frames < self.replay.frames
 
+    @property
+    def rewinds(self) -> frozenset[int]:
+        """The moments that the replay will go back to."""
+        return frozenset() if self.replay is None else self.replay.rewinds
+
     def follow(self, replay: Replay) -> None:
         """Counts frames anew and takes inputs from the replay. Raises ValueError where that cannot be."""
         self.check_free()

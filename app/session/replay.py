@@ -84,6 +84,11 @@ class Replay:
         return f"the replay equals {self.file!r} bit for bit" if self.compared else ""
 
     @property
+    def rewinds(self) -> frozenset[int]:
+        """The moments that the run went back to."""
+        return frozenset(each.arguments[0] for each in self._inputs if each.name == "rewind")
+
+    @property
     def changes_scene(self) -> bool:
         """Whether the run changed to another scene, grid or saved state."""
         return any(each.name in ("scene", "grid", "load") for each in self._inputs)

@@ -186,6 +186,16 @@ class SceneEditor:
         """What `redo` would bring back."""
         return self._undone[-1] if self._undone else None
 
+    @property
+    def done(self) -> tuple[Gesture, ...]:
+        """What has been drawn and not undone."""
+        return tuple(self._done)
+
+    def go_back(self, done: tuple[Gesture, ...]) -> None:
+        """To a moment after time zero or at its end, by which this had been drawn."""
+        self.finish()
+        self._done, self._undone = list(done), []
+
     def forget_later(self) -> None:
         """Forgets what was drawn after time zero, because the scene starts again."""
         self.finish()

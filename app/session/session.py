@@ -19,6 +19,7 @@ from app.session.scene_editor import SceneEditor, with_settings
 from app.session.simulation_factory import SimulationFactory, complete
 from app.session.snapshot import ComparisonSnapshot, Snapshot, fallback_sentence
 from app.session.state_file import SavedState
+from app.session.timeline import Moment, Timeline
 from app.solving.choice import Choice
 from app.solving.residual_curve import residual_history
 from app.solving.run_stats import FrameSample, RunStats, rates
@@ -47,13 +48,15 @@ class Session:
         total: RunStats | None = None,
         log: InputLog | None = None,
         replay: Replay | None = None,
+        timeline: int = 0,
     ) -> None:
-        """total: counts every frame of the session, where given."""
+        """total: counts every frame of the session, where given.  timeline: memory to go back with [bytes]."""
         self.solve = solve
         self._factory = SimulationFactory(solve, device, seed, threads)
         self.journal = Journal(log, replay, solve.resolved)
         self.total = total
         self._serial = 0
+        self.timeline = Timeline(timeline, self.journal.rewinds)
         self._open(scene, grid, saved)
         if replay is not None:
             self.settings = complete(replay.start.settings)
@@ -76,6 +79,7 @@ class Session:
         self.settings = complete(simulation.controls)  # of the next frame, without strokes
         self.samples: deque[FrameSample] = deque(maxlen=HISTORY)
         self.tile: tile_inspection.Tile | None = None
+        self.timeline.clear()
         self.last = simulation.frame()
         self.editing = Editing(simulation, self.last.solid, editor, drawable)
         self._settle()
@@ -98,6 +102,10 @@ class Session:
         """One output frame with the present settings and the strokes since the last. If it raises, the fluid stays."""
         self._make_replayed_inputs()
         self._settle(finish=True)
+        if not len(self.timeline):
+            self._keep_moment(self.frames)
+        elif self.editing.at_start:  # as it has been drawn by now
+            self._keep_moment(self.timeline.present)
         # by thread, and OpenGL drivers undo it: a float32 multigrid was 40 times slower without
         torch.set_flush_denormal(True)
         self.solve.begin_frame()
@@ -118,6 +126,7 @@ class Session:
         self.solve.shadows.end_frame()
         self.last = frame
         self.journal.end_frame(frame, self.solve.used)
+        self._keep_moment(self.frames)
         replay = self.journal.replay
         if replay is not None:
             if self.frames == replay.frames:
@@ -125,6 +134,13 @@ class Session:
             replay.compare(self.frames, self.last)
         self.samples.append(FrameSample.of(frame, self.solve.method))
         return frame
+
+    def _keep_moment(self, number: int) -> None:
+        """Puts the present state on the time line."""
+        if self.timeline.wants(number):
+            arrays = {**self.simulation.state(), **self.solve.memory()}
+            gestures = self.editing.scene_editor.done
+            self.timeline.keep(Moment(number, self.last.time, arrays, self.settings, self.last.stats, gestures))
 
     def _make_replayed_inputs(self) -> None:
         with self.journal.replayed_inputs() as inputs:
@@ -163,6 +179,7 @@ class Session:
             comparison=comparison,
             replaying=self.replaying,
             advice=solve.advisor.advice(),
+            timeline=self.timeline.view,
         )
 
     # What the user can do. Each of these raises ValueError where the run goes on unchanged. --------------------------
@@ -179,6 +196,7 @@ class Session:
             raise
         self.settings, self.solve.choice = complete(start.settings), start.choice
         self.journal.follow(replay)
+        self.timeline.pinned = self.journal.rewinds
 
     def set_gravity(self, gravity: float) -> None:
         """Gravity from the next frame on [m/s^2]."""
@@ -259,6 +277,21 @@ class Session:
             saved = state_file.load(path)
             self._open(saved.scene, saved.grid.shape, saved)
 
+    def rewind(self, number: int) -> None:
+        """Back, or forth again, to the moment after that output frame. What lies ahead stays until the fluid moves on.
+
+        The settings are those of the moment; method and tolerance stay as they are.
+        """
+        with self.journal.input("rewind", {"to": number}):
+            moment = self.timeline.find(number)
+            self.simulation.restore(dict(moment.arrays))
+            self.solve.go_back(moment.arrays)
+            self.settings = moment.settings
+            self.timeline.go_to(moment)
+            self.last = replace(self.simulation.frame(), stats=moment.stats)
+            self.editing.go_back(self.last.solid, moment.gestures)
+            self.samples.clear()
+
     def choose(self, solve: int, choice: Choice) -> None:
         """Uses the choice from the pressure solve of that number in the next frame on, counted from 0."""
         self.solve.plan[solve] = choice
@@ -270,6 +303,10 @@ class Session:
         grid = self.simulation.grid
         row, column = (min(max(int(place / grid.dx), 0), n - 1) for place, n in ((y, grid.ny), (x, grid.nx)))
         self.tile = tile_inspection.tile_at(*grid.shape, row, column)
+
+    def set_timeline_budget(self, budget: int) -> None:
+        """Memory for the time line [bytes]."""
+        self.timeline.set_budget(budget)
 
     def set_shadows(self, methods: tuple[str, ...]) -> None:
         """Solves every pressure system by these methods too, for their numbers alone."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from app.session.timeline import TimelineView
 from app.solving.advice import Advice
 from app.solving.choice import Choice
 from app.solving.method_stats import MethodResult
@@ -68,6 +69,7 @@ class Snapshot:
     comparison: ComparisonSnapshot | None = None
     replaying: bool = False  # inputs come from a log
     advice: Advice | None = None  # which method would be the fastest here
+    timeline: TimelineView = field(default_factory=TimelineView)  # the moments that the run can go back to
 
 
 def fallback_sentence(solutions: tuple[Any, ...]) -> str:

@@ -120,6 +120,11 @@ class SwitchableSolver:
             if start == MEMORY:
                 self._recalled.setdefault(method, {})[key] = array
 
+    def go_back(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Continues from another moment of the same system, whose `memory` is among the arrays."""
+        self._solvers.clear()
+        self.recall(arrays)
+
     def forget(self) -> None:
         """Makes every solver start its next set-up from nothing, as on a first frame."""
         for solver in self._solvers.values():

@@ -14,6 +14,7 @@ from precond.support.files import replacing
 
 VARIABLE = "ESTUARY_SETTINGS"  # "off": neither read nor written
 SIZES = (320, 16384)  # pixels of a window that can be worked with
+BUDGET, BUDGET_MAX = 512, 16384  # [MiB] of the time line, at first and at most
 SCALES = (0.75, 3.0)  # of the interface
 RADII = (0.01, 0.2)
 
@@ -33,6 +34,7 @@ class Settings:
     tool: str = "push"
     radius: float = 0.05
     mirror: bool = False
+    timeline: int = BUDGET  # memory for the time line [MiB]; 0: none
     toured: bool = False  # the tour was made, or declined
 
 
@@ -95,7 +97,7 @@ def checked(table: Any) -> Settings:
             raise ValueError(f"key {key!r} has the value {value!r}")
         values[key] = value
     for key, (low, high) in {"width": SIZES, "height": SIZES, "scale": SCALES, "side": (0.1, 0.8), "radius": RADII,
-                             "rows": (0, 2048), "tol": (0.0, 1.0)}.items():  # fmt: skip
+                             "rows": (0, 2048), "tol": (0.0, 1.0), "timeline": (0, BUDGET_MAX)}.items():  # fmt: skip
         if key in values and not low <= values[key] <= high:
             raise ValueError(f"key {key!r} has the value {values[key]!r}: it must lie in {low} to {high}")
     return Settings(**values)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from app.render.views import VIEWS, Range, View
-from app.ui.settings import RADII, Settings
+from app.ui.settings import BUDGET, RADII, Settings
 from app.ui.theme import Fonts
 
 KEYS = (
     ("Space", "pause or resume"),
     (".", "make one frame, then pause"),
+    ("Left, Right", "one frame back or forth on the time line"),
     ("R", "reset to time zero; what was drawn there stays"),
     ("1 - 7", "views: " + ", ".join(view.name for view in VIEWS)),
     ("[ and ]", "smaller and larger brush"),
@@ -51,6 +52,7 @@ class UiState:
     show_help: bool = False
     naming: bool = False  # the scene that is about to be saved
     scale: float = 1.0  # of the interface
+    timeline: int = BUDGET  # memory for the time line [MiB]
     closed: set[str] = field(default_factory=lambda: set(Settings().closed))  # sections of the panel
     marks: dict[str, Corners] = field(default_factory=dict)  # by name, where the controls of the tour are
     fonts: Fonts = field(default_factory=Fonts)
@@ -68,4 +70,5 @@ class UiState:
         self.view = next((view for view in VIEWS if view.name == settings.view), VIEWS[0])
         self.tool = settings.tool if settings.tool in ("push", "pour", "solid", "erase", "drag") else "push"
         self.radius, self.mirror, self.scale = settings.radius, settings.mirror, settings.scale
+        self.timeline = settings.timeline
         self.closed = set(settings.closed)

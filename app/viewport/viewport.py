@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imgui_bundle import imgui
+from imgui_bundle import ImVec2, imgui
 
 from app.render.compositor import Compositor
 from app.render.renderer import FluidRenderer
@@ -19,6 +19,7 @@ from app.viewport import tile_overlay
 from app.viewport.brush_input import BrushInput
 from app.viewport.comparison_view import ComparisonView
 from app.viewport.overlay import MARGIN, Overlay
+from app.viewport.timeline_bar import TimelineBar
 from app.worker.view_model import ViewModel
 
 SMALLEST = 48.0  # [pixels] of a viewport in which anything can be seen; a minimised window has less
@@ -35,6 +36,7 @@ class Viewport:
         self.compositor = Compositor()
         self._comparison = ComparisonView(state.fonts, self.compositor)
         self._overlay = Overlay(view, state)
+        self._timeline = TimelineBar(view, state)
         self.brush = BrushInput(view, state)
 
     def draw(self, rate: tuple[str, str]) -> None:
@@ -52,6 +54,10 @@ class Viewport:
         if comparison is not None and comparison.mode == "race":
             self._race(snapshot, comparison, area)
             return
+        foot = self._timeline.height(snapshot.timeline)
+        room = ImVec2(room.x, room.y - foot)
+        if foot:
+            self._timeline.draw(snapshot.timeline, Rect(area.x, area.bottom - foot, area.width, foot))
         strip = STRIP * room.y if comparison is not None else 0.0
         aspect = snapshot.grid.nx / snapshot.grid.ny
         width = max(round(min(room.x, (room.y - strip) * aspect)), 1)

@@ -70,6 +70,7 @@ class SettingsSync:
             tool=state.tool,
             radius=state.radius,
             mirror=state.mirror,
+            timeline=state.timeline,
             toured=toured,
         )
         self.error = settings.save(self.path, made)

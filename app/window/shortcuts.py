@@ -12,6 +12,7 @@ from app.render.views import VIEWS
 from app.session.session import Session
 from app.ui.actions import Actions
 from app.ui.ui_state import UiState
+from app.viewport import timeline_bar
 from app.worker.view_model import ViewModel
 
 STEP = 1.2  # of the brush's radius, at a key
@@ -43,6 +44,9 @@ def handle(view: ViewModel, state: UiState, window: Actions) -> None:
             action()
     if imgui.is_key_pressed(imgui.Key.period, True):
         view.step_once()
+    for key, frames in ((imgui.Key.left_arrow, -1), (imgui.Key.right_arrow, 1)):
+        if imgui.is_key_pressed(key, True):
+            timeline_bar.step(view, frames)
 
 
 def handle_with_control(view: ViewModel, state: UiState, shift: bool) -> None:

@@ -125,6 +125,14 @@ class ViewModel:
         self.single_steps += 1
         self.changed.set()
 
+    def rewind(self, number: int) -> None:
+        """Pauses, and goes to a moment of the time line."""
+        if self.replaying or self.racing:
+            self.notify(BUSY if self.replaying else "The time line is off during a race: switch Compare off first")
+            return
+        self.set_paused(True)
+        self.submit(Session.rewind, number)
+
     def set_grid(self, grid: tuple[int, int]) -> None:
         """Restarts the scene on this grid."""
         self.keep_grid()

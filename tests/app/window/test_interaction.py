@@ -395,6 +395,39 @@ def a_saved_state_comes_back(hand: Hand) -> None:
     assert np.array_equal(hand.now.frame.u, saved.u)
 
 
+def the_time_line_goes_back_and_forth(hand: Hand) -> None:
+    import numpy as np
+
+    from app.session.session import Session
+
+    hand.view.set_paused(False)
+    hand.frames(12)
+    hand.click("time line")  # in its middle; the fluid stops there
+    assert hand.view.paused
+    line = hand.now.timeline
+    hand.until(lambda: hand.now.timeline.present < hand.now.timeline.numbers[-1])
+    hand.still()
+    line, here = hand.now.timeline, hand.now.frame
+    assert here.time == line.time_of(line.present)
+    assert here.time < line.times[-1]
+    hand.key("left_arrow")
+    hand.until(lambda: hand.now.frame.time < here.time)
+    hand.key("right_arrow")
+    hand.until(lambda: hand.now.frame.time == here.time)
+    assert np.array_equal(hand.now.frame.u, here.u)
+    assert len(hand.now.timeline.numbers) == len(line.numbers), "what lay ahead is gone"
+    before = line.numbers.tolist()
+    following = before[before.index(line.present) + 1]
+    again = line.time_of(following)
+    hand.key("period")
+    hand.until(lambda: hand.now.frame.time > here.time)
+    assert hand.now.frame.time == again, "it went on otherwise than before"
+    assert hand.now.timeline.present == hand.now.timeline.numbers[-1] == hand.now.frames
+    assert following not in hand.now.timeline.numbers
+    hand.view.submit(Session.set_timeline_budget, 0)
+    hand.until(lambda: len(hand.now.timeline.numbers) == 1)
+
+
 def keys_show_every_view(hand: Hand) -> None:
     from app.render.views import VIEWS
 
@@ -450,6 +483,7 @@ STEPS = (
     comparisons_come_and_go,
     a_recording_of_two_seconds_can_be_played,
     a_saved_state_comes_back,
+    the_time_line_goes_back_and_forth,
     keys_show_every_view,
     another_size_moves_the_fluid_with_the_mouse,
     escape_closes_the_window,
