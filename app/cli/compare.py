@@ -11,7 +11,7 @@ from app.compare.comparison import Comparison, machine_name
 from app.compare.pane import Pane
 from app.session.session import Session
 from app.solving import run_stats
-from app.solving.choice import Choice
+from app.solving.choice import Choice, Variant
 from app.solving.run_stats import RunStats, merged
 from app.solving.switchable_solver import SwitchableSolver
 from precond.support.command_line import RUN_TIME, Refusal
@@ -54,19 +54,20 @@ def run(options: Options) -> int:
     return 0
 
 
-def open_pane(name: str, options: Options) -> Pane:
-    """A fluid at the start of the run, solved by that method."""
+def open_pane(variant: Variant, options: Options) -> Pane:
+    """A fluid at the start of the run, solved as the variant says."""
+    choice = Choice(variant.precond, variant.tol or options.tol)
     session = Session(
         options.scene,
         options.grid,
-        SwitchableSolver(Choice(name, options.tol), options.device, options.weights),
+        SwitchableSolver(choice, options.device, options.weights, iterations=variant.iterations),
         device=options.device,
         seed=options.seed,
         threads=options.threads,
         saved=options.state,
         replay=options.replay and options.replay.with_own_preconditioners(),  # each reads the log for itself
     )
-    return Pane(session)
+    return Pane(session, variant)
 
 
 def heading(comparison: Comparison) -> str:
@@ -103,7 +104,15 @@ def results(comparison: Comparison) -> dict[str, Any]:
 
 def numbers(pane: Pane) -> dict[str, Any]:
     """The totals of a pane, and where it ended."""
-    stats = pane.method_stats
-    return {
-        **pane.run_stats.numbers(), "time": pane.frame.time, "clock": stats.clock, "computing": stats.computing
-    }  # fmt: skip
+    stats, variant = pane.method_stats, pane.variant
+    table = {
+        **pane.run_stats.numbers(),
+        "time": pane.frame.time,
+        "clock": 0.0 if pane.failed else stats.clock,
+        "computing": stats.computing,
+        "tol": pane.session.solve.choice.tol,
+        "iterations_limit": variant.iterations or None,
+        "parted": pane.trace.parted,
+        "difference": pane.trace.difference,
+    }
+    return table | ({"failure": stats.error} if pane.failed else {})

@@ -80,7 +80,7 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     options, undecided = decide(options, settings)
     view = RemoteViewModel(Selection(Choice(options.preconds[0], options.tol), options.weights), options.paused)
     if options.compare:
-        view.compare("race" if options.race else "shadow", options.compare)
+        compare(view, options)
     view.choose_rows(settings.settings.rows)
     with interruption.held_back():
         window = new_window(view, offscreen=False)
@@ -100,6 +100,15 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     if view.fatal_error or simulation.failure:
         raise Refusal(view.fatal_error or simulation.failure, RUN_TIME)
     return 0
+
+
+def compare(view: RemoteViewModel, options: Options) -> None:
+    """Starts the comparison of the command line: branches, where more than the methods differ."""
+    methods = tuple(dict.fromkeys(each.precond for each in options.compare))
+    if all(each.plain for each in options.compare):
+        view.compare("race" if options.race else "shadow", methods)
+    else:
+        view.compare("branch", variants=options.compare)
 
 
 def decide(options: Options, settings: SettingsSync) -> tuple[Options, bool]:

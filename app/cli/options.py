@@ -24,6 +24,7 @@ from app.cli.validation import (
     tol_of,
 )
 from app.record.video import poster_of
+from app.solving.choice import Variant
 from precond.support.command_line import Parser, Refusal, check_device, check_outputs, joined, path_of, whole
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Options:
     headless: bool = False
     frames: int | None = None  # output frames of 1/60 s
     record: Path | None = None
-    compare: tuple[str, ...] = ()  # methods side by side
+    compare: tuple[Variant, ...] = ()  # methods side by side
     race: bool = False  # each as fast as its solver allows
     json: Path | None = None
     state: SavedState | None = None
@@ -98,7 +99,9 @@ def parser() -> Parser:
     p.add_argument(
         "--compare",
         metavar="NAME,NAME[,...]",
-        help="compare up to four preconditioners side by side; with --record, a split-screen video",
+        help="compare up to four preconditioners side by side; with --record, a split-screen video. "
+        "NAME@TOLERANCE and NAME:ITERATIONS solve less, e.g. multigrid@1e-2 or jacobi:50; sweeps:20 are plain Jacobi "
+        "iterations",
     )
     p.add_argument(
         "--race", action="store_true", help="with --compare: each fluid runs as fast as its own solver allows"
@@ -168,7 +171,7 @@ def options(argv: Sequence[str]) -> Options | None:
         outputs["the picture beside --record"] = poster_of(outputs["--record"])
     preconds = preconds_of(given.precond, given.weights, given.headless, frames)
     check_device(given.device)
-    check_weights(given.weights, given.precond, (*preconds, *compare))
+    check_weights(given.weights, given.precond, (*preconds, *(each.precond for each in compare)))
     check_outputs(outputs)
     dump_systems = path_of(given.dump_systems, "--dump-systems", "")
     if dump_systems is not None:

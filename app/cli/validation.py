@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.solving.choice import AUTO, METHODS_MAX, TOL_MIN
+from app.solving.choice import AUTO, METHODS_MAX, SWEEPS, TOL_MIN, Variant
 from precond.support.command_line import RUN_TIME, Refusal, check_writable, path_of, positive
 
 if TYPE_CHECKING:
@@ -128,17 +128,36 @@ def methods_of(text: str, weights: str | None, automatic: bool = False) -> tuple
     return chosen
 
 
-def compared(text: str, weights: str | None) -> tuple[str, ...]:
-    """The methods of --compare: two to four, each once."""
-    chosen = methods_of(text, weights)
+def compared(text: str, weights: str | None) -> tuple[Variant, ...]:
+    """The methods of --compare: two to four, each once, as NAME[@TOLERANCE][:ITERATIONS]."""
+    texts = [part.strip() for part in text.split(",")]
+    chosen = tuple(variant_of(part, weights) for part in texts)
     if len(chosen) < 2:
         raise Refusal(f"--compare {text!r} names one preconditioner: give two to {METHODS_MAX}, or --precond {text}")
     if len(chosen) > METHODS_MAX:
         raise Refusal(f"--compare {text!r} names {len(chosen)} preconditioners: give {METHODS_MAX} at most")
-    twice = [name for k, name in enumerate(chosen) if name in chosen[:k]]
+    twice = [part for k, part in enumerate(texts) if chosen[k] in chosen[:k]]
     if twice:
         raise Refusal(f"--compare {text!r} names {twice[0]!r} twice: give each once")
     return chosen
+
+
+def variant_of(text: str, weights: str | None) -> Variant:
+    """A method as --compare takes it: NAME[@TOLERANCE][:ITERATIONS]."""
+    rest, colon, iterations = text.partition(":")
+    name, at, tol = rest.partition("@")
+    if name != SWEEPS:
+        (name,) = methods_of(name, weights)
+    wrong = f"--compare {text!r} is not of the form NAME[@TOLERANCE][:ITERATIONS], e.g. jacobi:50 or multigrid@1e-2"
+    try:
+        made = Variant(name, float(tol) if at else 0.0, int(iterations) if colon else 0)
+    except ValueError as error:
+        raise Refusal(
+            f"--compare {text!r}: {error}" if "out of range" in str(error) or "sweeps" in str(error) else wrong
+        ) from None
+    if (at and not made.tol) or (colon and not made.iterations):
+        raise Refusal(wrong)
+    return made
 
 
 def check_display(headless: bool) -> None:

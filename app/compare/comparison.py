@@ -12,6 +12,7 @@ import torch
 from app.compare.pane import Pane, advance_to
 from app.session.session import Session
 from app.session.snapshot import ComparisonSnapshot
+from app.solving import pane_trace
 from app.solving.method_stats import RecentMeans
 
 HOLD = 15  # frames for which the numbers in a video stay, a quarter of a second: longer than reading one takes
@@ -49,6 +50,13 @@ class Comparison:
         except KeyboardInterrupt:
             self.failure = f"interrupted after {len(self.numbers)} frames"
 
+    @property
+    def mode(self) -> str:
+        """As in ComparisonSnapshot: branches, where more than the method differs."""
+        if self.race:
+            return "race"
+        return "together" if all(pane.variant.plain for pane in self.panes) else "branch"
+
     def _prepare(self) -> None:
         """Waits for compilers; for a race, finds how much computing to put into a second of video."""
         for pane in self.panes:
@@ -62,8 +70,24 @@ class Comparison:
             advance_to(self.panes, self.clock(number))
         else:
             for pane in self.panes:
-                pane.step()
-                pane.publish()
+                self._step(pane)
+            alive = [pane for pane in self.panes if not pane.failed]
+            if not alive:
+                raise ValueError(self.panes[0].method_stats.error)
+            pane_trace.add_all([(pane.trace, pane.frame, pane.elapsed) for pane in alive])
+
+    def _step(self, pane: Pane) -> None:
+        """The next frame of a pane. Of branches, one that breaks off stays where it is: that is what it shows."""
+        if pane.failed:
+            return
+        try:
+            pane.step()
+        except (ValueError, RuntimeError) as error:
+            if self.mode != "branch":
+                raise
+            pane.fail(error)
+            return
+        pane.publish()
 
     def clock(self, number: int) -> float:
         """The time on every pane's clock in that frame of a race [s]."""
@@ -79,7 +103,7 @@ class Comparison:
             scene=session.simulation.scene,
             grid=session.simulation.grid,
             tol=session.solve.choice.tol,
-            mode="race" if self.race else "together",
+            mode=self.mode,
             frames=tuple(pane.frame for pane in self.panes),
             results=tuple(pane.result(held) for pane, held in zip(self.panes, self._held)),
             computing=self.clock(number) if self.race else 0.0,

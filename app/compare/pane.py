@@ -5,6 +5,7 @@ All are stepped on one thread, one after another, so that none is slowed by anot
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,10 +13,14 @@ from typing import Any
 
 import sim
 from app.session.session import FRAME_DT, Session
+from app.solving.choice import Variant
 from app.solving.method_stats import MethodResult, MethodStats, RecentMeans
+from app.solving.pane_trace import TraceRecorder
 from app.solving.run_stats import RunStats
+from precond.figures import method_style
 from sim.frame import Frame, Stroke
 
+ORDINARY = Variant()
 WARM_UP = 3  # frames on CUDA, where the second of equal solves is recorded, and that of the brush's walls thereafter
 REHEARSAL = 30.0  # [s] of computing at most
 OUTSIDE = tuple(Stroke(tool, -9.0, -9.0, -9.0, -9.0, 1e-3) for tool in ("push", "pour", "solid", "erase"))  # no effect
@@ -24,15 +29,19 @@ OUTSIDE = tuple(Stroke(tool, -9.0, -9.0, -9.0, -9.0, 1e-3) for tool in ("push", 
 class Pane:
     """One fluid. `step` computes the next frame; `publish` shows it, once the pane's clock has reached it."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session: Session, variant: Variant = ORDINARY) -> None:
+        """variant: what the session differs by, to be named in its results."""
+        self.session, self.variant = session, variant
         self.precond = session.solve.choice.precond
         self.start_over()
 
     def start_over(self) -> None:
         """Counts from zero; the fluid stays."""
-        self.method_stats, self.run_stats = MethodStats(self.precond), RunStats(self.precond)
+        name = self.precond if self.variant.plain else str(replace(self.variant, precond=self.precond))
+        self.method_stats, self.run_stats = MethodStats(self.precond), RunStats(name)
         self.frame = self.session.last  # as shown
+        self.trace = TraceRecorder()
+        self.failed = False  # its fluid broke off and stays where it is
         self.due = 0.0  # when, on its own clock, the frame computed last is ready [s]
         self._origin = self.session.last.time
         self._waiting: tuple[Frame, float] | None = None
@@ -63,9 +72,25 @@ class Pane:
         self.run_stats.add(self.frame, seconds)
         self.run_stats.notice = self.session.solve.notice or self.run_stats.notice
 
+    def fail(self, error: Exception) -> None:
+        """The fluid stays where it is, and the results say why."""
+        self.method_stats.error, self.due, self.failed = " ".join(str(error).split()), math.inf, True
+
     def result(self, shown: RecentMeans | None = None) -> MethodResult:
         """The statistics as shown."""
-        return self.method_stats.result(self.frame.time, shown)
+        found = self.method_stats.result(self.frame.time, shown)
+        label = "" if self.variant.plain else self.variant.label(method_style.title(self.precond))
+        stats = self.frame.stats
+        return replace(
+            found,
+            label=label,
+            limited=bool(self.variant.iterations),
+            divergence=stats.divergence_max,
+            drift=stats.volume_drift,
+            parted=self.trace.parted,
+            difference=self.trace.difference,
+            trace=self.trace.trace,
+        )
 
     def warm_up(self) -> None:
         """Compiles kernels, allocates buffers and lets CUDA record, so that no frame is timed with it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from app.compare.pane import Inputs, Pane, furthest_behind
 from app.session.session import Session
 from app.session.snapshot import ComparisonSnapshot, Snapshot
-from app.solving.choice import Choice
+from app.solving.choice import Choice, Variant
 
 PANE_INPUTS = frozenset({
     Session.stroke, Session.let_go, Session.discard, Session.set_gravity, Session.set_densities,
@@ -24,7 +23,7 @@ class Race:
 
     def __init__(self, session: Session, methods: tuple[str, ...]) -> None:
         """Raises ValueError, RuntimeError or MemoryError where a pane cannot be made."""
-        self.panes = [Pane(session.fork(name)) for name in methods]
+        self.panes = [Pane(session.fork(Variant(name))) for name in methods]
         for pane in self.panes:
             pane.warm_up()
         self._inputs = Inputs(self.panes)
@@ -39,21 +38,24 @@ class Race:
         for pane in self.panes:
             pane.session.solve.choice = Choice(pane.precond, tol)
 
-    def turn(self) -> None:
+    def turn(self) -> bool:
         """Makes a frame of the pane whose own clock is furthest behind; a pane whose solve fails leaves the race.
+
+        Returns True: there is something new to show.
 
         Raises ValueError for an input that the fluid refuses, and when the last pane has left.
         """
         pane = furthest_behind(self.panes)
-        if math.isinf(pane.due):
+        if pane.failed:
             raise ValueError(self.panes[0].method_stats.error)
         self._inputs.carry_out_for(self.panes.index(pane))
         try:
             pane.step()
         except (ValueError, RuntimeError) as error:
-            pane.method_stats.error, pane.due = " ".join(str(error).split()), math.inf
-            return
+            pane.fail(error)
+            return True
         pane.publish()
+        return True
 
     def snapshot(self, serial: int) -> Snapshot:
         """The first pane's, with the results of all panes."""

@@ -1,9 +1,10 @@
-"""The panel's group about comparisons: off, shadow or race, and which methods."""
+"""The panel's group about comparisons: off, shadow, race or branches, and of what."""
 
 from __future__ import annotations
 
 from imgui_bundle import ImVec2, imgui
 
+from app.panels.branches import BranchRows
 from app.session.snapshot import Snapshot
 from app.solving.choice import METHODS_MAX, ComparisonChoice
 from app.ui import theme
@@ -21,6 +22,11 @@ MODES = (
         "One fluid: every method solves each of its pressure systems, and the fluid follows one of them.",
     ),
     ("race", "Race", "One fluid per method, all from the current state, each as fast as its solver allows."),
+    (
+        "branch",
+        "Branch",
+        "Up to four fluids from this moment, in step: another method, tolerance or density, or too few iterations.",
+    ),
 )
 
 
@@ -29,13 +35,14 @@ class ComparePanel:
 
     def __init__(self, view: ViewModel, state: UiState, reasons: dict[str, str | None]) -> None:
         self._view, self._state, self._reasons = view, state, reasons
+        self._branches = BranchRows(view, state, reasons)
         first = view.comparing
         if first.mode == "off":  # what the command line has chosen is checked already
             here = tuple(name for name in first.methods if not reasons.get(name))
             view.compare(methods=here)
 
     def draw(self, snapshot: Snapshot) -> None:
-        """The whole group, on one line."""
+        """The whole group: on one line, but for branches."""
         comparing = self._view.comparing
         for mode, label, hint in MODES:
             if mode != "off":
@@ -50,6 +57,9 @@ class ComparePanel:
             tip(hint)
             if mode == "shadow":
                 mark(self._state, "compare")
+        if comparing.mode == "branch":
+            self._branches.draw(snapshot)
+            return
         imgui.same_line()
         imgui.set_next_item_width(-1)
         if imgui.begin_combo("##methods", ", ".join(comparing.methods), imgui.ComboFlags_.height_large):

@@ -50,7 +50,7 @@ class DrawPanel:
     def _history(self, snapshot: Snapshot) -> None:
         """Undo, redo, reset, save."""
         done, undone = snapshot.gestures
-        view, racing = self._view, self._view.racing
+        view, racing = self._view, self._view.in_panes
         scope = "anything drawn" if snapshot.at_start else "walls only"
         pressed = row((
             ("Undo", f"Undo what was drawn last ({scope}). Keys: Ctrl+Z.", done > 0 and not racing),

@@ -7,6 +7,7 @@ import math
 from imgui_bundle import ImVec2, ImVec4, imgui
 
 from app.panels import step_summary
+from app.session.scene_editor import with_ratio
 from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.ui import log_slider, theme
@@ -70,7 +71,7 @@ class FluidPanel:
         tip(NUMBERS["ratio"])
         mark(self._state, "ratio")
         if changed:
-            self._view.submit(Session.set_densities, with_ratio(densities, ratio, snapshot))
+            self._view.submit(Session.set_densities, with_ratio(densities, ratio, snapshot.scene))
 
     def _phase(self, snapshot: Snapshot, k: int, phase: Phase) -> None:
         """A line: colour and name, density, viscosity."""
@@ -142,15 +143,3 @@ def shortened(text: str, width: float) -> str:
 def put(values: tuple[float, ...], k: int, value: float) -> tuple[float, ...]:
     """The values with value k replaced."""
     return (*values[:k], value, *values[k + 1 :])
-
-
-def with_ratio(densities: tuple[float, ...], ratio: float, snapshot: Snapshot) -> tuple[float, ...]:
-    """The densities stretched, on a logarithmic scale, to this ratio of the heaviest to the lightest.
-
-    The heaviest keeps its own. At a ratio of 1 the order is lost, so the scene's is taken as the measure.
-    """
-    scene = [phase.density for phase in snapshot.scene.phases]
-    top, span = max(scene), math.log(max(scene) / min(scene))
-    if span == 0:
-        return tuple(top / (ratio if k else 1.0) for k in range(len(densities)))
-    return tuple(top * math.exp(math.log(ratio) * math.log(density / top) / span) for density in scene)

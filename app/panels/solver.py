@@ -45,7 +45,7 @@ class SolverPanel:
             ("residual", f"{last.residual:.1e}" if last else "-"),
             ("max |div u|", f"{snapshot.frame.stats.divergence_max:.1e} /s"),
         )
-        if snapshot.advice is not None and not self._view.racing:
+        if snapshot.advice is not None and not self._view.in_panes:
             note(self._state, advice_text(snapshot.advice))
             table = "\n".join(f"{name}: {ms:.2f} ms" for name, ms in snapshot.advice.ms)
             slow = "".join(f"\n{name}: far more" for name in snapshot.advice.too_slow)
@@ -53,7 +53,7 @@ class SolverPanel:
 
     def _methods(self, snapshot: Snapshot) -> None:
         """The list of preconditioners."""
-        choice, racing = self._view.choice, self._view.racing
+        choice, racing = self._view.choice, self._view.in_panes
         imgui.begin_disabled(racing)  # every pane has its own
         race = snapshot.comparison if racing else None
         own = f"{AUTO}: {snapshot.effective_method}" if choice.precond == AUTO else choice.precond

@@ -7,6 +7,7 @@ holds, so what is seen here is what a saved scene shows when it is opened again.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -243,3 +244,15 @@ def with_settings(scene: Scene, settings: Controls, grid: tuple[int, int]) -> Sc
         grid=grid,
     )
     return replace(made, source=writer.text_of(made))
+
+
+def with_ratio(densities: tuple[float, ...], ratio: float, scene: Scene) -> tuple[float, ...]:
+    """The densities stretched, on a logarithmic scale, to this ratio of the heaviest to the lightest.
+
+    The heaviest keeps its own. At a ratio of 1 the order is lost, so the scene's is taken as the measure.
+    """
+    own = [phase.density for phase in scene.phases]
+    top, span = max(own), math.log(max(own) / min(own))
+    if span == 0:
+        return tuple(top / (ratio if k else 1.0) for k in range(len(densities)))
+    return tuple(top * math.exp(math.log(ratio) * math.log(density / top) / span) for density in own)

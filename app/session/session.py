@@ -15,12 +15,12 @@ from app.session.editing import Editing
 from app.session.input_log import InputLog, file_entry, start_line
 from app.session.journal import Journal
 from app.session.replay import Replay
-from app.session.scene_editor import SceneEditor, with_settings
+from app.session.scene_editor import SceneEditor, with_ratio, with_settings
 from app.session.simulation_factory import SimulationFactory, complete
 from app.session.snapshot import ComparisonSnapshot, Snapshot, fallback_sentence
 from app.session.state_file import SavedState
 from app.session.timeline import Moment, Timeline
-from app.solving.choice import Choice
+from app.solving.choice import Choice, Variant
 from app.solving.residual_curve import residual_history
 from app.solving.run_stats import FrameSample, RunStats, rates
 from app.solving.switchable_solver import SwitchableSolver
@@ -312,16 +312,35 @@ class Session:
         """Solves every pressure system by these methods too, for their numbers alone."""
         self.solve.shadows.choose(methods)
 
-    def fork(self, precond: str) -> Session:
-        """A session of its own from the present state, solved by another method."""
+    def fork(self, variant: Variant, remembers: bool = False) -> Session:
+        """A session of its own from the present state, which differs by the variant.
+
+        remembers: solvers go on with what they know, so that without a difference it equals this one bit for bit.
+        """
         self._settle(finish=True)
         now = self.simulation
-        saved = SavedState("the present state", now.scene, now.grid, now.state())
+        arrays = {**now.state(), **(self.solve.memory() if remembers else {})}
+        saved = SavedState("the present state", now.scene, now.grid, arrays)
         device, seed, threads = self._factory.device, self._factory.seed, self._factory.threads
-        solve = self.solve.like(precond)
+        solve = self.solve.like(variant)
         made = Session(now.scene, None, solve, device=device, seed=seed, threads=threads, saved=saved)
         made.settings = self.settings
+        if variant.ratio:
+            densities = with_ratio(self.settings.densities, variant.ratio, now.scene)
+            made.settings = replace(self.settings, densities=densities)
         return made
+
+    def adopt(self, other: Session) -> None:
+        """Goes on from where a fork has come to, with its settings. Raises ValueError in a replay or with a log."""
+        self.journal.check_free()
+        arrays = {**other.simulation.state(), **other.solve.memory()}
+        self.simulation.restore(arrays)
+        self.solve.go_back(arrays)
+        self.settings, self.last = other.settings, other.last
+        self.editing.go_back(self.last.solid, self.editing.scene_editor.done)
+        self.samples.clear()
+        self.journal.frames += other.frames
+        self._keep_moment(self.frames)
 
     @property
     def start(self) -> Scene:

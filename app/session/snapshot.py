@@ -25,7 +25,7 @@ class ComparisonSnapshot:
     scene: Scene
     grid: Grid
     tol: float
-    mode: str  # "shadow": one fluid;  "together": equal simulated times;  "race": equal clocks
+    mode: str  # "shadow": one fluid;  "together", "branch": equal simulated times;  "race": equal clocks
     frames: tuple[Frame, ...]  # a fluid for each pane
     results: tuple[MethodResult, ...]
     computing: float = 0.0  # what every clock shows [s]; of a video

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from app.solving.pane_trace import Trace
 from app.solving.residual_curve import residual_history
-from app.solving.run_stats import failed, fell_back
+from app.solving.run_stats import failed, fell_back, never_finite
 
 SMOOTHING = 20  # output frames that shown numbers are the mean of
 
@@ -41,6 +41,15 @@ class MethodResult:
     failures: int = 0  # solves that did not converge
     fallbacks: int = 0  # solves that another preconditioner had to finish
     error: str = ""  # why there are no numbers, or numbers of another method
+    label: str = ""  # what it is called where not the method alone tells it from the others
+    limited: bool = False  # it is to stop after so many iterations: that is no failure
+    divergence: float = (
+        0.0  # max |div u| of the newest frame [1/s]; of panes with a fluid of their own, as what follows
+    )
+    drift: float = 0.0  # relative volume drift of the newest frame
+    parted: float | None = None  # when it first differed from the first pane, since they all began [s]
+    difference: float = 0.0  # share of the area that holds another phase than in the first pane
+    trace: Trace = field(default_factory=Trace, repr=False)
     shown: RecentMeans = RecentMeans()
     history: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)  # relative, by iteration, newest solve
 
@@ -48,7 +57,7 @@ class MethodResult:
     def warning(self) -> str:
         """What a reader of the numbers has to know, in a few words."""
         parts = [self.error] if self.error else []
-        if self.failures:
+        if self.failures and not self.limited:
             parts.append(f"{self.failures} solves failed")
         if self.fallbacks:
             parts.append(f"{self.fallbacks} solves finished by another method")
@@ -56,10 +65,11 @@ class MethodResult:
 
     def numbers(self) -> dict[str, Any]:
         """The numbers under the names that --json uses, without the curve; None for what is not finite."""
-        table = {key: value for key, value in vars(self).items() if key not in ("history", "error")}
+        table = {key: value for key, value in vars(self).items() if key not in ("history", "error", "trace")}
         # "trouble": the name in files of the first version
-        table |= {"trouble": self.error, "residual": self.residual if math.isfinite(self.residual) else None}
-        return {**table, "shown": dict(vars(self.shown))}
+        table = {key: None if never_finite(value) else value for key, value in table.items()}
+        # "trouble": the name of the error in files of the first version
+        return {**table, "trouble": self.error, "shown": dict(vars(self.shown))}
 
 
 class MethodStats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -97,9 +98,9 @@ class RunStats:
         self.solve_ms += stats.ms["solve"]
 
     def numbers(self) -> dict[str, Any]:
-        """The numbers under the names that --json uses; means are by solve, which is by sub-step."""
+        """The numbers under the names that --json uses; means are by solve, which is by sub-step. None: not finite."""
         timed = self.timed_solves or 1
-        return {
+        table: dict[str, Any] = {
             "frames": self.frames,
             "fps_mean": self.timed_frames / self.seconds if self.seconds else 0.0,
             "precond": self.precond,
@@ -114,11 +115,17 @@ class RunStats:
             "divergence_max": self.divergence_max,
             "phase_volume_drift": self.drift_max,
             "residual_max": self.residual_max,
-            "fractions_min": self.fractions_min if self.frames else None,
-            "fractions_max": self.fractions_max if self.frames else None,
+            "fractions_min": self.fractions_min,
+            "fractions_max": self.fractions_max,
             "speed_max": self.speed_max,
             **({"notice": self.notice} if self.notice else {}),
         }
+        return {key: None if never_finite(value) else value for key, value in table.items()}
+
+
+def never_finite(value: Any) -> bool:
+    """Whether json cannot hold the number."""
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def failed(solution: Any) -> bool:
@@ -180,6 +187,9 @@ def table(parts: Sequence[RunStats]) -> str:
         numbers = stats.numbers()
         untimed = not stats.timed_frames
         rows.append(
-            ["-" if untimed and key.endswith("ms_mean") else form.format(numbers[key]) for _, key, form in COLUMNS]
+            [
+                "-" if (untimed and key.endswith("ms_mean")) or numbers[key] is None else form.format(numbers[key])
+                for _, key, form in COLUMNS
+            ]
         )
     return aligned(rows)

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 import precond
+from app.solving import sweeps
 from app.solving.advice import FIRST, Advisor
-from app.solving.choice import AUTO, Choice
+from app.solving.choice import AUTO, SWEEPS, Choice, Variant
 from app.solving.shadow import Shadows
 from precond.htp import tile_inspection
 from precond.registry import entry
@@ -36,8 +37,11 @@ class SwitchableSolver:
         device: str = "auto",
         weights: str | None = None,
         cancelled: threading.Event | None = None,
+        iterations: int = 0,
     ) -> None:
+        """iterations: at most, in every solve; 0: as many as the tolerance takes. `SWEEPS` makes as many."""
         self.choice = choice
+        self.iterations = iterations
         self.cancelled = cancelled or threading.Event()
         self.failure = ""  # why the last choice could not be used, one sentence
         self.weights = weights
@@ -61,6 +65,9 @@ class SwitchableSolver:
         if len(self.used) in self.plan:
             self.choice = self.plan.pop(len(self.used))
         choice = self.choice
+        if choice.precond == SWEEPS:
+            self.used.append(choice)
+            return sweeps.solve(system, b, x0, self.iterations)
         used = replace(choice, precond=self.advisor.best) if choice.precond == AUTO else choice
         try:
             solver = self._solver(used.precond, system)
@@ -72,7 +79,8 @@ class SwitchableSolver:
             solver = self._solver(self._last, system)
         self.used.append(used)
         start = time.perf_counter()
-        solution = solver.solve(system, b, rtol=used.tol, x0=x0, should_stop=self.cancelled.is_set)
+        limit = {"max_iterations": self.iterations} if self.iterations else {}
+        solution = solver.solve(system, b, rtol=used.tol, x0=x0, should_stop=self.cancelled.is_set, **limit)
         seconds = time.perf_counter() - start
         if self.cancelled.is_set():  # the answer is not one to go on with
             raise Cancelled
@@ -91,9 +99,10 @@ class SwitchableSolver:
         """The choice with the name of the method in use."""
         return replace(self.choice, precond=self.method)
 
-    def like(self, precond: str) -> SwitchableSolver:
-        """Another with the same tolerance, device and weights, and solvers of its own."""
-        return SwitchableSolver(Choice(precond, self.choice.tol), self._device, self.weights, self.cancelled)
+    def like(self, variant: Variant) -> SwitchableSolver:
+        """Another that differs by the variant, with the same device and weights, and solvers of its own."""
+        choice = Choice(variant.precond or self.method, variant.tol or self.choice.tol)
+        return SwitchableSolver(choice, self._device, self.weights, self.cancelled, variant.iterations)
 
     def begin_frame(self) -> None:
         """Starts another output frame."""

@@ -16,6 +16,7 @@ from app.ui.axis_ticks import decades, nice_ceiling
 from app.ui.draw_list import DrawList
 from app.ui.rect import Rect
 from app.viewport.comparison_layout import BAR, HEADING
+from app.viewport.pane_style import PaneStyle, styles_of
 from precond.figures import method_style
 
 LABEL, TITLE = 20.0, 22.0  # font sizes in units
@@ -63,8 +64,8 @@ def draw_curves(pen: DrawList, comparison: ComparisonSnapshot, area: Rect, unit:
     level = axes.place(1.0, comparison.tol)[1]
     dashed(pen, plot, level, unit)
     pen.text(plot.x + 0.5 * small, level + 0.1 * small, "tolerance", small, theme.WARNING)  # curves come from above
-    for result in comparison.results:
-        draw_curve(pen, axes, result, unit)
+    for result, style in zip(comparison.results, styles_of(comparison.results)):
+        draw_curve(pen, axes, result, style, unit)
     pen.text(plot.x + plot.width / 2, plot.bottom + 1.55 * small, "iterations", small, theme.DIM, align="centre")
 
 
@@ -103,15 +104,15 @@ def dashed(pen: DrawList, plot: Rect, y: float, unit: float) -> None:
         pen.line((start, y), (min(start + step, plot.right), y), theme.WARNING, max(1.6 * unit, 1.0))
 
 
-def draw_curve(pen: DrawList, axes: Axes, result: MethodResult, unit: float) -> None:
+def draw_curve(pen: DrawList, axes: Axes, result: MethodResult, style: PaneStyle, unit: float) -> None:
     """A curve with the method's marker at its end."""
-    tint = theme.color(method_style.color(result.precond))
+    tint = theme.color(style.color)
     places = [axes.place(number, residual) for number, residual in zip(*curve_points(result.history))]
     if not places:
         return
     points: list[Any] = [imgui.ImVec2(*place) for place in places]
     pen.ink.add_polyline(points, theme.packed(tint), max(3.0 * unit, 1.6), 0)
-    pen.marker(*places[-1], method_style.marker(result.precond), max(7.5 * unit, 4.0), tint)
+    pen.marker(*places[-1], style.marker, max(7.5 * unit, 4.0), tint)
 
 
 def draw_bars(pen: DrawList, comparison: ComparisonSnapshot, area: Rect, unit: float) -> None:
@@ -119,15 +120,16 @@ def draw_bars(pen: DrawList, comparison: ComparisonSnapshot, area: Rect, unit: f
     title, size = size_of(TITLE, unit), size_of(TITLE, unit)
     pen.text(area.x, area.y, TITLES[comparison.mode], title, theme.DIM)
     values, largest = comparison.bars, max(max(comparison.bars, default=0.0), 1e-9)
-    names = max(pen.width(method_style.title(result.precond), size) for result in comparison.results)
+    styles = styles_of(comparison.results)
+    names = max(pen.width(style.title, size) for style in styles)
     left = area.x + names + 24 * unit + 1.3 * size
     right = area.right - pen.width("888.88 s", size) - 10 * unit
     row = max(BAR * unit, 1.5 * size)
-    for k, (result, value) in enumerate(zip(comparison.results, values)):
-        tint = theme.color(method_style.color(result.precond))
+    for k, (style, value) in enumerate(zip(styles, values)):
+        tint = theme.color(style.color)
         middle = area.y + HEADING * unit + (k + 0.5) * row
-        pen.marker(area.x + 0.45 * size, middle, method_style.marker(result.precond), 0.36 * size, tint)
-        pen.text(area.x + 1.3 * size, middle - 0.62 * size, method_style.title(result.precond), size)
+        pen.marker(area.x + 0.45 * size, middle, style.marker, 0.36 * size, tint)
+        pen.text(area.x + 1.3 * size, middle - 0.62 * size, style.title, size)
         half = 0.26 * row
         pen.ink.add_rect_filled((left, middle - half), (right, middle + half), theme.packed(theme.FIELD), 3)
         end = left + (right - left) * value / largest

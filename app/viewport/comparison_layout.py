@@ -109,3 +109,12 @@ def split(strip: Rect, count: int, unit: float, beside: bool) -> tuple[Rect, Rec
         Rect(strip.x, strip.y, width, strip.height),
         Rect(strip.right - BARS_WIDTH * strip.width, strip.y, BARS_WIDTH * strip.width, strip.height),
     )
+
+
+def halves(one: Rect, other: Rect) -> tuple[Rect, Rect]:
+    """The same room shared equally, one above the other or side by side as they are."""
+    if one.x == other.x:
+        height = (one.height + other.height) / 2
+        return Rect(one.x, one.y, one.width, height), Rect(one.x, other.bottom - height, one.width, height)
+    width = (one.width + other.width) / 2
+    return Rect(one.x, one.y, width, one.height), Rect(other.right - width, one.y, width, one.height)

@@ -10,13 +10,15 @@ from app.render.compositor import Compositor
 from app.render.renderer import FluidRenderer
 from app.render.views import VIEWS, Range, View
 from app.session.snapshot import ComparisonSnapshot
-from app.solving.method_stats import MethodResult, caption
+from app.solving.method_stats import MethodResult, caption, digits
 from app.ui import theme
 from app.ui.draw_list import DrawList
 from app.ui.rect import Rect
 from app.ui.theme import Fonts
 from app.viewport.comparison_charts import AxisLimits, draw_bars, draw_curves, draw_table, size_of
-from app.viewport.comparison_layout import HEADER, Layout, arrange
+from app.viewport.comparison_layout import HEADER, Layout, arrange, halves
+from app.viewport.pane_style import PaneStyle, styles_of
+from app.viewport.time_charts import draw_over_time
 from precond.figures import method_style
 
 NAME, NUMBER, WORD, HEADLINE = 30.0, 26.0, 20.0, 40.0  # font sizes in units
@@ -50,11 +52,23 @@ class ComparisonView:
         pen = DrawList(self._fonts)
         if header:
             self._header(pen, comparison, places.header, unit)
+        styles = styles_of(comparison.results)
         for k, (result, frame) in enumerate(zip(comparison.results, comparison.frames)):
             self._picture(k, comparison, frame, places.pictures[k], view, limits)
-            self._caption(pen, comparison, result, places.captions[k], unit)
-            if result.warning:
-                pen.plate(places.pictures[k], result.warning, size_of(WORD, unit), theme.WARNING)
+            self._caption(pen, comparison, result, styles[k], places.captions[k], unit)
+            words, tint = (result.warning, theme.WARNING) if result.warning else (parting(comparison, k), theme.INK)
+            if words:
+                pen.plate(places.pictures[k], words, size_of(WORD, unit), tint)
+        if comparison.mode == "branch":
+            traces = [result.trace for result in comparison.results]
+            upper, lower = halves(places.curves, places.bars)
+            for area, title, name in (
+                (upper, "Relative volume error over time", "drift"),
+                (lower, "max |div u| [1/s] over time", "divergence"),
+            ):
+                curves = [(trace.times, getattr(trace, name)) for trace in traces]
+                draw_over_time(pen, area, unit, title, curves, styles)
+            return places
         draw_curves(pen, comparison, places.curves, unit, self._limits)
         draw_bars(pen, comparison, places.bars, unit)
         return places
@@ -107,25 +121,50 @@ class ComparisonView:
         pen.text(edge, lower + 44 * unit, below, word, theme.DIM, align=align)
 
     def _caption(
-        self, pen: DrawList, comparison: ComparisonSnapshot, result: MethodResult, area: Rect, unit: float
+        self,
+        pen: DrawList,
+        comparison: ComparisonSnapshot,
+        result: MethodResult,
+        style: PaneStyle,
+        area: Rect,
+        unit: float,
     ) -> None:
-        tint = theme.color(method_style.color(result.precond))
+        tint = theme.color(style.color)
         size, number, word = (size_of(text, unit) for text in (NAME, NUMBER, WORD))
-        pen.marker(area.x + 0.4 * size, area.y + 0.62 * size, method_style.marker(result.precond), 0.3 * size, tint)
+        pen.marker(area.x + 0.4 * size, area.y + 0.62 * size, style.marker, 0.3 * size, tint)
         room = area.width - 1.1 * size
         if comparison.mode == "race":
             time = f"t = {result.time:.2f} s"
             room -= pen.text(area.right, area.y, time, size, bold=True, align="right") + 0.5 * size
-        name = method_style.title(result.precond)
-        pen.text(area.x + 1.1 * size, area.y, name, pen.fitted(name, room, size, True), tint, bold=True)
+        pen.text(area.x + 1.1 * size, area.y, style.title, pen.fitted(style.title, room, size, True), tint, bold=True)
         pen.line((area.x, area.bottom - 2 * unit), (area.right, area.bottom - 2 * unit), tint, max(4 * unit, 2.0))
         if not result.frames:
             return
-        self._numbers(pen, caption(result), area, number, word)
+        if comparison.mode == "branch":
+            words = (
+                ("iterations", "volume error", "max |div u|"),
+                ("it.", "vol. error", "div"),
+                ("it.", "vol.", "div"),
+            )
+            values = digits(result.shown.iterations), f"{result.drift:.1e}", f"{result.divergence:.1e} /s"
+            self._numbers(pen, values, words, area, number, word)
+            return
+        self._numbers(pen, caption(result), (("iterations", "solver", ""), ("iterations", "", "")), area, number, word)
 
-    def _numbers(self, pen: DrawList, values: tuple[str, str, str], area: Rect, number: float, word: float) -> None:
-        """Three numbers and what they are, at the left, in the middle and at the right; tighter in a narrow pane."""
-        for words in (("iterations", "solver", ""), ("iterations", "", "")):
+    def _numbers(
+        self,
+        pen: DrawList,
+        values: tuple[str, str, str],
+        choices: tuple[tuple[str, str, str], ...],
+        area: Rect,
+        number: float,
+        word: float,
+    ) -> None:
+        """Three numbers and what they are, at the left, in the middle and at the right.
+
+        choices: the words, ever shorter ones for ever narrower panes.
+        """
+        for words in choices:
             widths = [
                 pen.width(value, number, True) + (pen.width(label, word) + 0.35 * number if label else 0.0)
                 for value, label in zip(values, words)
@@ -150,4 +189,16 @@ def headline(comparison: ComparisonSnapshot) -> tuple[str, str]:
             f"Every solver has had {comparison.computing:.2f} s",
         )
     time = comparison.results[0].time
+    if comparison.mode == "branch":
+        return "The same moment, solved otherwise", f"t = {time:.2f} s"
     return "Same simulated time in every pane", f"t = {time:.2f} s"
+
+
+def parting(comparison: ComparisonSnapshot, k: int) -> str:
+    """Whether a branch is still the same as the first, or since when it differs and by how much."""
+    result = comparison.results[k]
+    if comparison.mode != "branch" or k == 0 or not result.frames:
+        return ""
+    if result.parted is None:
+        return "Equal to the first, bit for bit"
+    return f"Differs since {result.parted:.2f} s: {100 * result.difference:.2g} % of the area"

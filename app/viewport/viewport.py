@@ -10,6 +10,7 @@ from app.render.compositor import Compositor
 from app.render.renderer import FluidRenderer
 from app.render.views import automatic_range, eased
 from app.session.snapshot import ComparisonSnapshot, Snapshot
+from app.solving.choice import PANES
 from app.ui import theme
 from app.ui.draw_list import DrawList
 from app.ui.log_slider import short
@@ -51,7 +52,7 @@ class Viewport:
             self._overlay.centred(self._view.fatal_error or "Preparing the simulation ...", area)
             return
         comparison = snapshot.comparison
-        if comparison is not None and comparison.mode == "race":
+        if comparison is not None and comparison.mode in PANES:
             self._race(snapshot, comparison, area)
             return
         foot = self._timeline.height(snapshot.timeline)

@@ -53,8 +53,8 @@ def handle_with_control(view: ViewModel, state: UiState, shift: bool) -> None:
     """Undo, redo, save."""
     undo, redo = (imgui.is_key_pressed(key, True) for key in (imgui.Key.z, imgui.Key.y))
     save = imgui.is_key_pressed(imgui.Key.s, False)
-    if view.racing and (undo or redo or save):
-        view.notify("Drawing and saving are off during a race: switch Compare off first")
+    if view.in_panes and (undo or redo or save):
+        view.notify("Drawing and saving are off while there are panes: switch Compare off first")
     elif redo or (undo and shift):
         view.submit(Session.redo)
     elif undo:

@@ -109,7 +109,7 @@ class Window:
         if len(paths) != 1:
             self.view.notify("Drop one file at a time")
             return
-        if paths[0].suffix.lower() == ".jsonl" and self.view.racing:
+        if paths[0].suffix.lower() == ".jsonl" and self.view.in_panes:
             self.view.compare("off")  # a replay has one fluid
         self.view.keep_grid()
         self.view.submit(file_actions.open_into, paths[0], self.view)
@@ -291,4 +291,6 @@ def status_line(snapshot: Snapshot, window_fps: float, offscreen: bool) -> str:
     speed = f"{snapshot.steps_per_second:.0f} steps/s     {snapshot.frames_per_second / 0.6:.0f} % of real time"
     if snapshot.comparison is not None and snapshot.comparison.mode == "race":
         speed = "Race: every fluid has had the same computing time"
+    elif snapshot.comparison is not None and snapshot.comparison.mode == "branch":
+        speed = f"Branches in step at {snapshot.frame.time:.2f} s"
     return f"{rate}     {speed}     {ny} x {nx} = {ny * nx:,} cells     {snapshot.device}     H for help"

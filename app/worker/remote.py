@@ -13,7 +13,7 @@ from typing import Any
 
 from app.session.journal import BUSY
 from app.session.snapshot import Snapshot
-from app.solving.choice import Choice, ComparisonChoice
+from app.solving.choice import Choice, ComparisonChoice, Variant
 from app.solving.switchable_solver import why_unavailable
 from app.worker.messages import Channel
 from app.worker.processes import end, ended_by, launch
@@ -75,7 +75,7 @@ class RemoteViewModel(ViewModel):
             self._adopted = 0
             if self._sent != known.seen:
                 self._tell("choose", self.choice)
-                self._tell("compare", self.comparing.mode, self.comparing.methods)
+                self._tell("compare", *self._compared)
                 self._tell("set_speed", self.speed)
                 self._tell("choose_rows", self.rows)
                 self._tell("set_paused", self.paused)
@@ -93,13 +93,23 @@ class RemoteViewModel(ViewModel):
             self._solve.choice = choice
             self._tell("choose", choice)
 
-    def compare(self, mode: str | None = None, methods: tuple[str, ...] | None = None) -> None:
+    def compare(
+        self,
+        mode: str | None = None,
+        methods: tuple[str, ...] | None = None,
+        variants: tuple[Variant, ...] | None = None,
+    ) -> None:
         """See ViewModel."""
         with self._numbering:
             before = self.comparing
-            super().compare(mode, methods)
+            super().compare(mode, methods, variants)
             if self.comparing is not before:
-                self._tell("compare", self.comparing.mode, self.comparing.methods)
+                self._tell("compare", *self._compared)
+
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        """The arguments of `compare` that say what is compared now."""
+        return self.comparing.mode, self.comparing.methods, self.comparing.variants
 
     def stop_comparing(self, failed: ComparisonChoice) -> None:
         """See ViewModel; the simulation does it."""

@@ -15,7 +15,7 @@ from app.session.grid_presets import AutomaticGrid
 from app.session.journal import BUSY
 from app.session.session import Session
 from app.session.snapshot import Snapshot
-from app.solving.choice import Choice, ComparisonChoice
+from app.solving.choice import PANES, Choice, ComparisonChoice, Variant
 from app.worker.notifications import Notice, Notices
 
 Command = tuple[Callable[..., Any], tuple[Any, ...]]  # an action on a session, and its other arguments
@@ -64,9 +64,9 @@ class ViewModel:
         return self._solve.choice
 
     @property
-    def racing(self) -> bool:
-        """Whether the user has chosen a race."""
-        return self.comparing.mode == "race"
+    def in_panes(self) -> bool:
+        """Whether the user has chosen several fluids beside each other."""
+        return self.comparing.mode in PANES
 
     @property
     def replaying(self) -> bool:
@@ -97,15 +97,26 @@ class ViewModel:
         self._solve.choice = choice
         self.submit(do_nothing)  # so that a paused simulation publishes it
 
-    def compare(self, mode: str | None = None, methods: tuple[str, ...] | None = None) -> None:
+    def compare(
+        self,
+        mode: str | None = None,
+        methods: tuple[str, ...] | None = None,
+        variants: tuple[Variant, ...] | None = None,
+    ) -> None:
         """Changes what is compared, from the next frame on."""
-        mode = self.comparing.mode if mode is None else mode
-        if mode == "race" and self.replaying:
+        before = self.comparing
+        mode = before.mode if mode is None else mode
+        if mode in PANES and self.replaying:
             self.notify(BUSY)
             return
         with self._lock:
-            self.comparing = ComparisonChoice(mode, self.comparing.methods if methods is None else methods)
+            methods = before.methods if methods is None else methods
+            self.comparing = ComparisonChoice(mode, methods, before.variants if variants is None else variants)
         self.changed.set()
+
+    def keep_pane(self, number: int) -> None:
+        """Goes on with the fluid of that pane alone."""
+        self.submit(keep_pane, number)
 
     def stop_comparing(self, failed: ComparisonChoice) -> None:
         """Switches a comparison off that cannot be had, unless the user has chosen another in the meantime."""
@@ -127,8 +138,8 @@ class ViewModel:
 
     def rewind(self, number: int) -> None:
         """Pauses, and goes to a moment of the time line."""
-        if self.replaying or self.racing:
-            self.notify(BUSY if self.replaying else "The time line is off during a race: switch Compare off first")
+        if self.replaying or self.in_panes:
+            self.notify(BUSY if self.replaying else "The time line is off while there are panes: switch Compare off")
             return
         self.set_paused(True)
         self.submit(Session.rewind, number)
@@ -184,3 +195,8 @@ class ViewModel:
 
 def do_nothing(*_: object) -> None:
     """A callback or a command without effect."""
+
+
+def keep_pane(session: Session, number: int) -> None:
+    """Stands for a command that the worker carries out itself: sessions know nothing of panes."""
+    raise ValueError("there are no panes")

@@ -9,15 +9,17 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from app.compare.branches import Branches
 from app.compare.race import PANE_INPUTS, Race
 from app.session.session import FRAME_DT, Session
-from app.solving.choice import ComparisonChoice
+from app.solving.choice import PANES, SWEEPS, ComparisonChoice
 from app.solving.switchable_solver import Cancelled, SwitchableSolver
-from app.worker.view_model import ViewModel
+from app.worker.view_model import ViewModel, keep_pane
 from precond.support.threads import lower_own_priority
 from sim.frame import Frame
 from sim.grid import with_rows
 
+NAMES = {"race": "The race", "branch": "Branches", "shadow": "Shadow mode"}
 NICENESS = 10  # a tenth of the window's weight: with every core busy solving, the window still gets its share
 
 
@@ -28,7 +30,7 @@ class Worker(threading.Thread):
         super().__init__(name="simulation", daemon=True)
         self._open_session, self._solve, self._view = open_session, solve, view
         self._closing = threading.Event()
-        self._race: Race | None = None
+        self._race: Race | Branches | None = None  # fluids beside each other
         self._comparing = ComparisonChoice()  # as started
         self._race_serial = 0  # of the snapshots of races
         self._shown_notice = ""  # about a method that stands in
@@ -93,6 +95,9 @@ class Worker(threading.Thread):
 
     def _carry_out(self, session: Session, action: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         """Does it to every pane of a race, or else to the session; a race then starts again from its new state."""
+        if action is keep_pane:
+            self._keep_pane(session, *arguments)
+            return
         if self._race is not None and action in PANE_INPUTS:
             self._race.submit(action, arguments)
             return
@@ -101,17 +106,35 @@ class Worker(threading.Thread):
         if self._race is not None and session.last is not before:
             self._start_comparing(session)
 
+    def _keep_pane(self, session: Session, number: int) -> None:
+        """Goes on with the fluid of a pane alone, and with its method. Raises ValueError where that cannot be."""
+        if self._race is None or number >= len(self._race.panes):
+            return
+        pane = self._race.panes[number]
+        session.adopt(pane.session)
+        if pane.precond != SWEEPS:
+            self._solve.choice = pane.session.solve.choice
+        self._race = None
+        self._view.compare("off")
+        self._view.notify(f"Continues from pane {number + 1} at {session.last.time:.2f} s")
+
     def _start_comparing(self, session: Session) -> None:
         """Starts the comparison that the user has chosen; none where it cannot be had."""
-        wanted, self._race = self._view.comparing, None
+        wanted, before, self._race = self._view.comparing, self._race, None
+        if before is not None and wanted.mode not in PANES:
+            self._view.notify(
+                f"Back at {session.last.time:.2f} s, where the panes began; Keep goes on with one of them"
+            )
         try:
             session.set_shadows(wanted.methods if wanted.mode == "shadow" else ())
             if wanted.mode == "race":
                 self._race = Race(session, wanted.methods)
+            elif wanted.mode == "branch":
+                self._race = Branches(session, wanted.variants)
         except Cancelled:
             pass
         except (ValueError, RuntimeError, MemoryError) as error:
-            self._view.notify(f"{'The race' if wanted.mode == 'race' else 'Shadow mode'} cannot start: {error}")
+            self._view.notify(f"{NAMES[wanted.mode]} cannot start: {error}")
             self._view.stop_comparing(wanted)
         self._comparing = wanted
 
@@ -129,8 +152,8 @@ class Worker(threading.Thread):
         """One frame; an error pauses with a notice."""
         self._view.single_steps = max(0, self._view.single_steps - 1)
         if self._race is not None:
-            self._advance_race(self._race)
-            self._publish(session)
+            if self._advance_panes(self._race):
+                self._publish(session)
             return
         start = time.perf_counter()
         try:
@@ -151,16 +174,20 @@ class Worker(threading.Thread):
             self._view.notify(f"The grid stays as it is: {error}")
         self._report(session, frame)
 
-    def _advance_race(self, race: Race) -> None:
-        """One frame of one pane."""
+    def _advance_panes(self, panes: Race | Branches) -> bool:
+        """One frame of one pane; whether there is something new to show. In step, a single step is one of all panes."""
         try:
-            race.turn()
+            while True:
+                new = panes.turn()
+                if new or not self._view.paused:
+                    return new
         except Cancelled:
-            return
+            return False
         except Exception as error:
             self._view.set_paused(True)
             self._view.notify(error)
             log_unexpected(error)
+            return True
 
     def _choose_grid(self, session: Session, frame: Frame, seconds: float) -> None:
         """Changes to the finest grid that keeps up with the clock on this machine; later only says which that is."""

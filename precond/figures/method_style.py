@@ -49,6 +49,7 @@ METHODS = {
     "amgx-dilu": Style("AmgX DILU", "#f7f0a0", "#a89a4a", CIRCLE),
     "amgx-dilu-stock": Style("AmgX DILU, stock", "#d3bd3a", "#7d6c00", DIAMOND),
     "amgx-amg": Style("AmgX AMG", "#9aecf0", "#00616b", SQUARE),
+    "sweeps": Style("Plain Jacobi sweeps", "#f4a582", "#a5512b", SQUARE),
     "scipy-jacobi": Style("SciPy's cg, Jacobi", "#f7ab86", "#8a2b08", CIRCLE),
     "scipy-amg-rs": Style("SciPy's cg, Ruge-Stüben AMG", "#9db4f2", "#5d78d6", TRIANGLE),
 }

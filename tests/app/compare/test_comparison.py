@@ -70,9 +70,14 @@ def film(request, tmp_path_factory):
     if find_spec("imgui_bundle") is None:
         pytest.skip("no window toolkit here")
     folder = tmp_path_factory.mktemp(request.param)
-    argv = ["--headless", "--grid", "32x48", "--compare", "htp,jacobi,multigrid", "--frames", str(FRAMES)]
+    more = ["--race"] if request.param == "race" else []
+    return request.param, folder, *filmed(folder, "htp,jacobi,multigrid", *more)
+
+
+def filmed(folder: Path, methods: str, *more: str) -> tuple[dict, dict]:
+    """(json, what was drawn) of a short video."""
+    argv = ["--headless", "--grid", "32x48", "--compare", methods, "--frames", str(FRAMES), *more]
     argv += ["--record", str(folder / "film.mp4"), "--json", str(folder / "film.json")]
-    argv += ["--race"] if request.param == "race" else []
     # PyOpenGL chooses its platform at its first import
     script = "import os; os.environ['PYOPENGL_PLATFORM'] = 'egl'\n" + FILM
     command = [sys.executable, "-c", script, str(folder / "drawn"), *argv]
@@ -82,7 +87,7 @@ def film(request, tmp_path_factory):
     assert done.returncode == 0, done.stderr
     drawn = json.loads((folder / "drawn").read_text())
     (folder / "drawn").unlink()
-    return request.param, folder, json.loads((folder / "film.json").read_text()), drawn
+    return json.loads((folder / "film.json").read_text()), drawn
 
 
 @pytest.mark.egl
@@ -99,6 +104,20 @@ def test_a_video_has_every_frame_and_a_poster(film):
     with Image.open(folder / "film.png") as poster:
         assert poster.size == (1920, 1080)
     assert sorted(path.name for path in folder.iterdir()) == ["film.json", "film.mp4", "film.png"]
+
+
+@pytest.mark.egl
+@pytest.mark.slow
+def test_a_video_of_branches_shows_the_numbers_of_the_json(tmp_path):
+    found, drawn = filmed(tmp_path, "multigrid,sweeps:5,multigrid@1e-2")
+    assert len(found["pictures"]) == len(drawn["texts"]) == FRAMES
+    for picture, texts in zip(found["pictures"], drawn["texts"]):
+        assert {"Multigrid", "Plain Jacobi sweeps, 5", "Multigrid, 1e-2"} <= set(texts)
+        for pane in picture["panes"]:
+            assert f"{pane['drift']:.1e}" in texts
+            assert f"{pane['divergence']:.1e} /s" in texts
+    worst = max(picture["panes"][1]["drift"] for picture in found["pictures"])
+    assert found["panes"][1]["phase_volume_drift"] == worst
 
 
 @pytest.mark.egl

@@ -148,14 +148,14 @@ class Hand:
     def start_over(self) -> None:
         """The scene of the command line at time zero, paused, at the size of the command line."""
         from app.panels.scene import change_scene
-        from app.solving.choice import Choice
+        from app.solving.choice import Choice, Variant
 
         self.ctx.popup_close_all()
         for button in (0, 1):  # a step that failed may have held one
             if self.imgui.is_mouse_down(button):
                 self.ctx.mouse_up(button)
         serial, view = self.now.serial, self.view
-        view.compare("off", ("jacobi", "multigrid"))
+        view.compare("off", ("jacobi", "multigrid"), (Variant(), Variant()))
         view.choose(Choice("multigrid", 1e-6))
         view.set_paused(True)
         view.submit(change_scene, SCENE, GRID[0])
@@ -355,6 +355,37 @@ def comparisons_come_and_go(hand: Hand) -> None:
     hand.frames(1)
 
 
+def branches_are_compared_and_one_is_kept(hand: Hand) -> None:
+    from app.panels.branches import TOO_LITTLE
+
+    hand.unfold("Compare")
+    hand.view.set_paused(False)
+    hand.frames(3)
+    hand.click("Branch")
+    hand.until(lambda: hand.now.comparison is not None and hand.now.comparison.mode == "branch")
+    hand.until(lambda: hand.now.comparison.results[0].frames > 2)
+    assert [result.parted for result in hand.now.comparison.results] == [None, None], "they solve alike"
+    hand.click("Too little")
+    hand.until(lambda: hand.now.comparison is not None and len(hand.now.comparison.results) == len(TOO_LITTLE))
+    hand.until(lambda: hand.now.comparison.results[0].frames > 4)
+    converged, *others = hand.now.comparison.results
+    assert all(other.drift > 10 * converged.drift for other in others[:2])
+    assert len({result.frames for result in hand.now.comparison.results}) == 1
+    hand.click("Keep")  # of the last row
+    hand.until(lambda: hand.now.comparison is None)
+    hand.said("Continues from pane 4")
+    assert hand.view.comparing.mode == "off"
+    assert hand.view.choice.tol == TOO_LITTLE[3].tol
+    hand.frames(2)
+    hand.click("Branch")
+    hand.until(lambda: hand.now.comparison is not None)
+    before = hand.now.frame.time
+    hand.until(lambda: hand.now.frame.time > before)
+    hand.click("Off")
+    hand.until(lambda: hand.now.comparison is None)
+    hand.said("where the panes began")
+
+
 def a_recording_of_two_seconds_can_be_played(hand: Hand) -> None:
     import av
 
@@ -481,6 +512,7 @@ STEPS = (
     the_mouse_pours_builds_and_pushes,
     a_drawing_is_saved_as_a_scene,
     comparisons_come_and_go,
+    branches_are_compared_and_one_is_kept,
     a_recording_of_two_seconds_can_be_played,
     a_saved_state_comes_back,
     the_time_line_goes_back_and_forth,

@@ -80,7 +80,7 @@ def test_during_a_replay_choices_and_races_are_refused():
     assert view.notice.text == "Input is ignored during a replay"
     assert view.choice.precond == "multigrid"
     view.compare("race")
-    assert not view.racing
+    assert not view.in_panes
     view.compare("shadow")
     assert view.comparing.mode == "shadow"
 
