@@ -7,7 +7,7 @@ from imgui_bundle import imgui
 from app.render.views import VIEWS, Range
 from app.session.snapshot import Snapshot
 from app.ui.tooltips import MAPS_ARE_SAFE, NUMBERS, tip
-from app.ui.ui_state import UiState
+from app.ui.ui_state import NEWEST, UiState
 
 
 class ViewPanel:
@@ -29,7 +29,10 @@ class ViewPanel:
             tip(f"What is shown. Keys: 1 to {len(VIEWS)}. {MAPS_ARE_SAFE}")
         if state.view.field is None:
             return
-        imgui.same_line()
+        if state.view.of_solve:
+            self._iteration(snapshot)
+        if not state.view.of_solve:
+            imgui.same_line()
         _, state.automatic = imgui.checkbox("automatic range", state.automatic)
         tip(NUMBERS["range"])
         if state.automatic:
@@ -39,3 +42,15 @@ class ViewPanel:
         tip(NUMBERS["range"])
         if changed and low < high:
             state.limits = Range(low, high)
+
+    def _iteration(self, snapshot: Snapshot) -> None:
+        """Of which iteration the error or residual is shown; at the right end, of the last."""
+        state, solutions = self._state, snapshot.frame.stats.solutions
+        last = max(solutions[-1].iterations if solutions else 0, 1)
+        now = last if state.iteration == NEWEST else min(state.iteration, last)
+        imgui.set_next_item_width(-1)
+        text = f"after all {now} iterations" if state.iteration == NEWEST else f"after {now} of {last} iterations"
+        changed, number = imgui.slider_int("##iteration", now, 0, last, text, imgui.SliderFlags_.always_clamp)
+        tip(NUMBERS["inspection"])
+        if changed:
+            state.iteration = NEWEST if number == last else number

@@ -17,6 +17,7 @@ class View:
     """One way to look at a frame. `field` gives (ny, nx) at cell centres; None is the fluid in its own colours.
 
     tiles: with the hierarchy of the preconditioners `htp` and `hierarchy` drawn over it.
+    of_solve: of the newest pressure solve; frames hold it only while it is looked at.
     """
 
     name: str
@@ -25,6 +26,7 @@ class View:
     signed: bool = False  # the range is symmetric about zero
     field: Callable[[Frame, Grid], np.ndarray] | None = None
     tiles: bool = False
+    of_solve: bool = False
 
 
 def density(frame: Frame, grid: Grid) -> np.ndarray:
@@ -54,6 +56,16 @@ def divergence(frame: Frame, grid: Grid) -> np.ndarray:
     return (np.diff(frame.u, axis=1) + np.diff(frame.v, axis=0)) / grid.dx
 
 
+def error(frame: Frame, grid: Grid) -> np.ndarray:
+    """x_k - x* [Pa] of an InspectedFrame, see solving/inspection.py; 0 before the first solve."""
+    return np.asarray(getattr(frame, "error", np.zeros(grid.shape)))
+
+
+def residual(frame: Frame, grid: Grid) -> np.ndarray:
+    """P b - A x_k [1/s] of an InspectedFrame; 0 before the first solve."""
+    return np.asarray(getattr(frame, "residual", np.zeros(grid.shape)))
+
+
 VIEWS = (
     View("phase", "", "depth"),
     View("density", "kg/m³", "depth", field=density),
@@ -62,6 +74,8 @@ VIEWS = (
     View("vorticity", "1/s", "balance", signed=True, field=vorticity),
     View("divergence", "1/s", "balance", signed=True, field=divergence),
     View("tiles", "", "depth", tiles=True),
+    View("error", "Pa", "balance", signed=True, field=error, of_solve=True),
+    View("residual", "1/s", "balance", signed=True, field=residual, of_solve=True),
 )
 
 

@@ -76,6 +76,7 @@ class Session:
         """
         self.simulation = simulation
         self.solve.shadows.start_over()
+        self.solve.inspector.drop()
         self.settings = complete(simulation.controls)  # of the next frame, without strokes
         self.samples: deque[FrameSample] = deque(maxlen=HISTORY)
         self.tile: tile_inspection.Tile | None = None
@@ -124,7 +125,7 @@ class Session:
             self.total.add(frame, seconds, compiling=self.frames == 0)
             self.total.notice = self.solve.notice or self.total.notice
         self.solve.shadows.end_frame()
-        self.last = frame
+        self.last = frame = self.solve.inspector.inspected(frame)
         self.journal.end_frame(frame, self.solve.used)
         self._keep_moment(self.frames)
         replay = self.journal.replay
@@ -286,6 +287,7 @@ class Session:
             moment = self.timeline.find(number)
             self.simulation.restore(dict(moment.arrays))
             self.solve.go_back(moment.arrays)
+            self.solve.inspector.drop()
             self.settings = moment.settings
             self.timeline.go_to(moment)
             self.last = replace(self.simulation.frame(), stats=moment.stats)
@@ -303,6 +305,11 @@ class Session:
         grid = self.simulation.grid
         row, column = (min(max(int(place / grid.dx), 0), n - 1) for place, n in ((y, grid.ny), (x, grid.nx)))
         self.tile = tile_inspection.tile_at(*grid.shape, row, column)
+
+    def inspect(self, iteration: int | None) -> None:
+        """From now on frames hold error and residual of their last solve after so many iterations; None: no longer."""
+        self.solve.inspector.look_at(iteration)
+        self.last = self.solve.inspector.inspected(self.last)
 
     def set_timeline_budget(self, budget: int) -> None:
         """Memory for the time line [bytes]."""
@@ -325,6 +332,7 @@ class Session:
         solve = self.solve.like(variant)
         made = Session(now.scene, None, solve, device=device, seed=seed, threads=threads, saved=saved)
         made.settings = self.settings
+        made.solve.inspector.look_at(self.solve.inspector.iteration)
         if variant.ratio:
             densities = with_ratio(self.settings.densities, variant.ratio, now.scene)
             made.settings = replace(self.settings, densities=densities)
@@ -336,6 +344,7 @@ class Session:
         arrays = {**other.simulation.state(), **other.solve.memory()}
         self.simulation.restore(arrays)
         self.solve.go_back(arrays)
+        self.solve.inspector.drop()
         self.settings, self.last = other.settings, other.last
         self.editing.go_back(self.last.solid, self.editing.scene_editor.done)
         self.samples.clear()

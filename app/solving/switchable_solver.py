@@ -14,6 +14,7 @@ import precond
 from app.solving import sweeps
 from app.solving.advice import FIRST, Advisor
 from app.solving.choice import AUTO, SWEEPS, Choice, Variant
+from app.solving.inspection import Inspector
 from app.solving.shadow import Shadows
 from precond.htp import tile_inspection
 from precond.registry import entry
@@ -49,6 +50,7 @@ class SwitchableSolver:
         self.plan: dict[int, Choice] = {}  # the number of a solve to what it and all after it use, for a replay
         self.shadows = Shadows(device, weights)
         self.advisor = Advisor(device, weights)
+        self.inspector = Inspector(device, weights)
         self.advising = False  # whether advice is wanted where the method is not chosen by it
         self._device = device
         self._solvers: dict[str, precond.Solver] = {}
@@ -67,7 +69,9 @@ class SwitchableSolver:
         choice = self.choice
         if choice.precond == SWEEPS:
             self.used.append(choice)
-            return sweeps.solve(system, b, x0, self.iterations)
+            solution = sweeps.solve(system, b, x0, self.iterations)
+            self.inspector.take(system, b, x0, choice, solution)
+            return solution
         used = replace(choice, precond=self.advisor.best) if choice.precond == AUTO else choice
         try:
             solver = self._solver(used.precond, system)
@@ -84,6 +88,7 @@ class SwitchableSolver:
         seconds = time.perf_counter() - start
         if self.cancelled.is_set():  # the answer is not one to go on with
             raise Cancelled
+        self.inspector.take(system, b, x0, used, solution)
         self.shadows.solve(system, b, x0, (used, solution), self.cancelled.is_set)
         if self.advising or choice.precond == AUTO:
             self.advisor.take(system, b, x0, used, seconds, self.cancelled.is_set)

@@ -42,6 +42,9 @@ NUMBERS = {
     "included.",
     "radius": "Radius of the brush in percent of the domain's height. Keys: [ and ], or Shift and the mouse wheel.",
     "range": "Values at the two ends of the colour map. Automatic: nearly the smallest to nearly the largest value.",
+    "inspection": "The newest pressure solve of the frame after so many iterations: error is the difference to the "
+    "exact pressure, residual what is left of the equations. Pause and drag. With Jacobi smooth error stays, with htp "
+    "and multigrid it goes first.",
     "drift": "Volume that a phase has gained or lost by numerical error, in parts per million. Pouring and walls do "
     "not count.",
 }

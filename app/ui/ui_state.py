@@ -13,7 +13,7 @@ KEYS = (
     (".", "make one frame, then pause"),
     ("Left, Right", "one frame back or forth on the time line"),
     ("R", "reset to time zero; what was drawn there stays"),
-    ("1 - 7", "views: " + ", ".join(view.name for view in VIEWS)),
+    ("1 - 9", "views: " + ", ".join(view.name for view in VIEWS)),
     ("[ and ]", "smaller and larger brush"),
     ("M", "mirror the brush"),
     ("Ctrl+Z, Ctrl+Y", "undo and redo drawing"),
@@ -34,6 +34,7 @@ MOUSE = (
     ("Drop a file", "open a state (.npz), a scene (.toml) or a log (.jsonl)"),
 )
 
+NEWEST = -1  # the last iteration, as for Inspector
 UNIT = Range(0.0, 1.0)  # until values have been seen
 Corners = tuple[float, float, float, float]  # left, top, right, bottom [pixels]
 
@@ -45,6 +46,7 @@ class UiState:
     view: View = VIEWS[0]
     automatic: bool = True  # the range of the colour map follows the values
     limits: Range = UNIT  # as shown
+    iteration: int = NEWEST  # of the newest solve, whose error or residual is shown
     tool: str = "push"
     phase: int = 0  # that pour pours
     radius: float = 0.05  # of the brush, fraction of the domain's height

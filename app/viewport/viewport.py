@@ -8,9 +8,10 @@ from imgui_bundle import ImVec2, imgui
 
 from app.render.compositor import Compositor
 from app.render.renderer import FluidRenderer
-from app.render.views import automatic_range, eased
+from app.render.views import Range, automatic_range, eased
+from app.session.session import Session
 from app.session.snapshot import ComparisonSnapshot, Snapshot
-from app.solving.choice import PANES
+from app.solving.choice import PANES, ComparisonChoice
 from app.ui import theme
 from app.ui.draw_list import DrawList
 from app.ui.log_slider import short
@@ -34,6 +35,7 @@ class Viewport:
         self._view, self._state = view, state
         self._renderer: FluidRenderer | None = None
         self._drawn: tuple[Any, ...] = ()
+        self._inspected: tuple[int | None, ComparisonChoice] = (None, view.comparing)  # as asked for
         self.compositor = Compositor()
         self._comparison = ComparisonView(state.fonts, self.compositor)
         self._overlay = Overlay(view, state)
@@ -51,6 +53,7 @@ class Viewport:
         if snapshot is None:
             self._overlay.centred(self._view.fatal_error or "Preparing the simulation ...", area)
             return
+        self._ask_for_inspection()
         comparison = snapshot.comparison
         if comparison is not None and comparison.mode in PANES:
             self._race(snapshot, comparison, area)
@@ -76,6 +79,16 @@ class Viewport:
             self._comparison.strip(comparison, below, snapshot.method)
         self._overlay.messages(snapshot, picture)
 
+    def _ask_for_inspection(self) -> None:
+        """Has error and residual of solves computed while they are looked at, also by panes that are new."""
+        state, wanted = self._state, None
+        if state.view.of_solve:
+            wanted = state.iteration
+        if (wanted, self._view.comparing) != self._inspected:
+            if (wanted, self._inspected[0]) != (None, None):
+                self._view.submit(Session.inspect, wanted)
+            self._inspected = wanted, self._view.comparing
+
     def _race(self, snapshot: Snapshot, comparison: ComparisonSnapshot, area: Rect) -> None:
         """A pane for each method; the brush works in any of them and acts on all."""
         state = self._state
@@ -89,7 +102,8 @@ class Viewport:
         self.brush.handle(snapshot, places.pictures)
         if state.view.field is not None:  # a colour bar would hide half a pane
             text = f"{state.view.name} {short(state.limits.low)} to {short(state.limits.high)} {state.view.unit}"
-            DrawList(state.fonts).plate(places.pictures[-1], text, theme.SMALL * theme.unit(), theme.INK)
+            place = places.pictures[-1]
+            DrawList(state.fonts).tag(place.x + 8, place.y + 8, text, theme.SMALL * theme.unit(), theme.INK)
         if self._view.paused:
             place = places.pictures[0]
             DrawList(state.fonts).tag(place.x + 8, place.y + 8, "paused", theme.TEXT * theme.unit(), theme.WARNING)
@@ -112,6 +126,8 @@ class Viewport:
         """The automatic range of the colour map, where snapshot or view have changed since the last picture."""
         state = self._state
         if state.view.field is not None and state.automatic and self._drawn[:2] != (snapshot.serial, state.view.name):
-            found = automatic_range(state.view, state.view.field(snapshot.frame, snapshot.grid), snapshot.frame.solid)
+            frames = (snapshot.frame,) if snapshot.comparison is None else snapshot.comparison.frames
+            ranges = [automatic_range(state.view, state.view.field(each, snapshot.grid), each.solid) for each in frames]
+            found = Range(min(each.low for each in ranges), max(each.high for each in ranges))
             fresh = self._drawn[1:2] != (state.view.name,)
             state.limits = eased(None if fresh else state.limits, found)
