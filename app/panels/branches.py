@@ -8,7 +8,7 @@ from imgui_bundle import imgui
 
 from app.session.snapshot import Snapshot
 from app.solving.choice import METHODS_MAX, SWEEPS, Variant
-from app.ui import theme
+from app.ui import method_list, theme
 from app.ui.tooltips import tip
 from app.ui.ui_state import UiState
 from app.ui.widgets import button, note, row
@@ -74,15 +74,12 @@ class BranchRows:
 
     def _method(self, variant: Variant, width: float) -> Variant:
         imgui.set_next_item_width(width)
-        names = ["", SWEEPS, *self._reasons]
         if imgui.begin_combo("##method", title(variant.precond), imgui.ComboFlags_.height_large):
-            for name in names:
-                reason = self._reasons.get(name)
-                flags = imgui.SelectableFlags_.disabled if reason else 0
-                if imgui.selectable(f"{title(name)}##{name}", name == variant.precond, flags)[0]:
-                    variant = with_method(variant, name)
-                if reason:
-                    tip(reason)
+            if imgui.selectable(SAME, not variant.precond)[0]:
+                variant = with_method(variant, "")
+            name = method_list.pick({**self._reasons, SWEEPS: None}, variant.precond)
+            if name is not None:
+                variant = with_method(variant, name)
             imgui.end_combo()
         else:
             tip("The method of this fluid's pressure solves.")

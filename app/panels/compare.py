@@ -7,10 +7,10 @@ from imgui_bundle import ImVec2, imgui
 from app.panels.branches import BranchRows
 from app.session.snapshot import Snapshot
 from app.solving.choice import METHODS_MAX, ComparisonChoice
-from app.ui import theme
+from app.ui import method_list, theme
 from app.ui.tooltips import tip
 from app.ui.ui_state import UiState
-from app.ui.widgets import mark
+from app.ui.widgets import mark, note
 from app.worker.view_model import ViewModel
 from precond.figures import method_style
 
@@ -62,12 +62,16 @@ class ComparePanel:
             return
         imgui.same_line()
         imgui.set_next_item_width(-1)
-        if imgui.begin_combo("##methods", ", ".join(comparing.methods), imgui.ComboFlags_.height_large):
-            for name, reason in self._reasons.items():
+        preview = ", ".join(map(method_style.title, comparing.methods))
+        if imgui.begin_combo("##methods", preview, imgui.ComboFlags_.height_large):
+            for name, reason in method_list.entries(self._reasons):
                 self._method(comparing, name, reason)
             imgui.end_combo()
         else:
             tip("The methods to compare, four at most.")
+        if comparing.mode == "shadow" and snapshot.method not in comparing.methods:
+            followed = method_style.title(snapshot.method)
+            note(self._state, f"The fluid follows {followed}, which is not among the compared.", theme.WARNING)
 
     def _method(self, comparing: ComparisonChoice, name: str, reason: str | None) -> None:
         """A line of the list: a box to tick, disabled where it cannot be changed."""
@@ -82,10 +86,9 @@ class ComparePanel:
         shade = theme.packed(theme.color(method_style.color(name)), 1.0 if chosen else 0.35)
         imgui.get_window_draw_list().add_circle_filled((x + side / 2, y + side / 2), 0.3 * side, shade)
         imgui.same_line(0, 4)
-        changed, _ = imgui.checkbox(f"{method_style.title(name)}##{name}", chosen)
+        changed, _ = imgui.checkbox(method_list.label(name), chosen)
         imgui.end_disabled()
-        if reason and imgui.is_item_hovered(imgui.HoveredFlags_.allow_when_disabled):
-            imgui.set_tooltip(reason)
+        method_list.explain(name, reason)
         if changed:
             wanted = set(comparing.methods) ^ {name}
             self._view.compare(methods=tuple(n for n in self._reasons if n in wanted))

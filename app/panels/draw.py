@@ -11,7 +11,7 @@ from app.session.snapshot import Snapshot
 from app.ui import theme
 from app.ui.tooltips import NUMBERS, tip
 from app.ui.ui_state import UiState
-from app.ui.widgets import button, row
+from app.ui.widgets import button, row, track
 from app.worker.view_model import ViewModel
 
 BUTTONS = 2  # phases with a button of their own; more are chosen from a list, or the buttons take two lines
@@ -39,6 +39,7 @@ class DrawPanel:
         imgui.set_next_item_width(imgui.get_content_region_avail().x - 5.2 * imgui.get_font_size())
         percent = 100 * state.radius
         changed, percent = imgui.slider_float("##radius", percent, 1.0, 20.0, "radius %.0f %% of height")
+        track((percent - 1.0) / 19.0)
         if changed:
             state.set_radius(percent / 100)
         tip(NUMBERS["radius"])

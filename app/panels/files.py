@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from pathlib import Path
 
 from imgui_bundle import imgui
 
+from app.panels.open_list import OpenList
 from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.ui import theme
@@ -13,15 +16,16 @@ from app.ui.actions import Actions
 from app.ui.settings import BUDGET_MAX, SCALES
 from app.ui.tooltips import tip
 from app.ui.ui_state import UiState
-from app.ui.widgets import button, note, row
+from app.ui.widgets import button, note, row, track
 from app.worker.view_model import ViewModel
 
 
 class FilesPanel:
     """Draws into the current ImGui window."""
 
-    def __init__(self, view: ViewModel, state: UiState, actions: Actions) -> None:
+    def __init__(self, view: ViewModel, state: UiState, actions: Actions, out: Path) -> None:
         self._view, self._state, self._actions = view, state, actions
+        self._open_list = OpenList(out)
 
     def draw(self, snapshot: Snapshot) -> None:
         """Videos, pictures, states, fields and plots."""
@@ -32,9 +36,9 @@ class FilesPanel:
             ("Record", "Record a video of the window into the folder out. Key: F9.", actions.toggle_recording),
             ("Picture", "Save a picture of the window in the folder out. Key: F12.", actions.take_screenshot),
             ("Save", "Save the state of the fluid in the folder out, to continue from it later.", actions.save_state),
-            ("Load", "Continue from the newest saved state. For any other, drop its file on the window.",
-             actions.load_state),
+            ("Open ...", "Open a saved state, a scene or a log. Or drop its file on the window.", self._open_list.show),
         ), self._state, "record")  # fmt: skip
+        self._open_list.draw(actions.open_file)
         run((
             ("Fields .npz", "Export density, velocity, pressure and fractions of this frame for NumPy.",
              lambda: actions.export_fields(".npz")),
@@ -67,6 +71,7 @@ class FilesPanel:
             theme.set_scale(state.scale)
         if changed:
             state.scale = min(max(percent / 100, SCALES[0]), SCALES[1])
+        track((state.scale - SCALES[0]) / (SCALES[1] - SCALES[0]))
         tip("Size of text and controls, on top of the scaling of the display.")
         imgui.set_next_item_width(-1)
         changed, budget = imgui.slider_int(
@@ -75,6 +80,7 @@ class FilesPanel:
         if changed:
             state.timeline = min(max(budget, 0), BUDGET_MAX)
             self._view.submit(Session.set_timeline_budget, state.timeline << 20)
+        track(math.log1p(state.timeline) / math.log1p(BUDGET_MAX))
         tip("Memory for frames to go back to. A frame of 96 x 128 cells takes 0.4 MB. 0 switches the time line off.")
         run(
             (

@@ -14,7 +14,7 @@ from app.ui import log_slider, theme
 from app.ui.log_slider import Scale
 from app.ui.tooltips import NUMBERS, show, tip
 from app.ui.ui_state import UiState
-from app.ui.widgets import mark
+from app.ui.widgets import mark, track
 from app.worker.view_model import ViewModel
 from sim.scenes.scene import Phase, pairs
 
@@ -40,9 +40,10 @@ class FluidPanel:
             imgui.same_line()
         imgui.set_next_item_width(half if len(phases) == 2 else -1)
         changed, gravity = imgui.slider_float("##gravity", snapshot.settings.gravity, -20.0, 20.0, "gravity %.2f m/s²")
+        track((gravity + 20.0) / 40.0)
         tip(NUMBERS["gravity"])
         if changed:
-            self._view.submit(Session.set_gravity, gravity)
+            self._view.submit(Session.set_gravity, round(gravity, 2))  # sliders are of single precision
         for k, phase in enumerate(phases):
             self._phase(snapshot, k, phase)
         if len(phases) <= FOLDED or imgui.tree_node(f"Surface tension of {math.comb(len(phases), 2)} pairs"):
@@ -68,6 +69,7 @@ class FluidPanel:
         changed, ratio = imgui.slider_float(
             "##ratio", ratio, *RATIOS, "density %.0f : 1", imgui.SliderFlags_.logarithmic
         )
+        track(math.log(ratio / RATIOS[0]) / math.log(RATIOS[1] / RATIOS[0]))
         tip(NUMBERS["ratio"])
         mark(self._state, "ratio")
         if changed:

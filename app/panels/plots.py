@@ -1,22 +1,20 @@
-"""The panel's plots: milliseconds by stage, residuals of the last solve, iterations, volume drift."""
+"""The panel's plots: milliseconds by stage, residuals of the last solve, and one quantity over time."""
 
 from __future__ import annotations
 
 import numpy as np
 from imgui_bundle import ImVec2, imgui, implot
 
+from app.panels.history import STILL, HistoryPlot, begin
 from app.session.snapshot import Snapshot
 from app.solving.residual_curve import curve_points
 from app.ui import theme
 from app.ui.axis_ticks import decades, nice_ceiling
-from app.ui.tooltips import NUMBERS, show, tip, tip_in
+from app.ui.tooltips import NUMBERS, tip, tip_in
 from app.ui.tooltips import STAGES as STAGE_TOOLTIPS
 from app.ui.ui_state import UiState
 from sim.frame import STAGES
 
-STILL = implot.Flags_.canvas_only | implot.Flags_.no_inputs  # nothing but the curves
-BARE = implot.AxisFlags_.no_tick_labels | implot.AxisFlags_.no_grid_lines
-FEWEST = 60  # frames that the plots leave room for at the start
 SMOOTHING = 20  # output frames that a number in the legend is the mean of
 
 
@@ -25,7 +23,7 @@ class PlotsPanel:
 
     def __init__(self, state: UiState) -> None:
         self._state = state
-        self._show_drift = False  # in the place of iterations
+        self._history = HistoryPlot(state.fonts)
 
     def draw(self, snapshot: Snapshot) -> None:
         """The whole group."""
@@ -40,14 +38,8 @@ class PlotsPanel:
         tip(f"{NUMBERS['residual']} Plotted by iteration; the horizontal line is the tolerance.")
         imgui.same_line()
         imgui.begin_child("history", ImVec2(half, height), 0, still)
-        self._caption("volume drift, ppm" if self._show_drift else "iterations per solve")
-        (drift if self._show_drift else iterations)(snapshot, 64 * unit)
+        self._history.draw(snapshot, 64 * unit)
         imgui.end_child()
-        if imgui.is_item_hovered():
-            show(f"{NUMBERS['drift' if self._show_drift else 'iterations']} "
-                 f"Click to show {'iterations' if self._show_drift else 'volume drift'}.")  # fmt: skip
-            if imgui.is_mouse_clicked(imgui.MouseButton_.left):
-                self._show_drift = not self._show_drift
 
     def _caption(self, text: str) -> None:
         imgui.push_font(self._state.fonts.regular, theme.SMALL)
@@ -61,7 +53,7 @@ def stage_times(snapshot: Snapshot, height: float) -> None:
     stack = np.cumsum(ms, axis=1)
     usual = np.sort(stack[:, -1])[: -1 if len(ms) > 2 else None]  # kernels compile in the first frame
     top = nice_ceiling(float(np.percentile(usual, 98)) if len(ms) else 1.0)
-    if begin("ms", len(ms), height, top):
+    if begin("ms", len(ms), height, 0.0, top):
         x = np.arange(-len(ms), 0, dtype=float)
         floor = np.zeros(len(ms))
         for k in range(len(STAGES)):
@@ -113,35 +105,3 @@ def residuals(snapshot: Snapshot, height: float) -> None:
         implot.plot_inf_lines("tolerance", np.array([tol]), goal)
         implot.plot_line("residual", numbers, values, implot.Spec(line_color=theme.ACCENT, line_weight=1.6))
         implot.end_plot()
-
-
-def iterations(snapshot: Snapshot, height: float) -> None:
-    """Mean iterations per solve over the last frames."""
-    values = np.array([sample.iterations for sample in snapshot.samples], dtype=float)
-    line("iterations", values, height, nice_ceiling(1.15 * float(values.max()) if len(values) else 10.0))
-
-
-def drift(snapshot: Snapshot, height: float) -> None:
-    """Relative volume drift over the last frames, in parts per million."""
-    values = 1e6 * np.array([sample.drift for sample in snapshot.samples], dtype=float)
-    line("drift", values, height, nice_ceiling(1.15 * float(values.max()) if len(values) else 1.0))
-
-
-def line(name: str, values: np.ndarray, height: float, top: float) -> None:
-    """One quantity over the last frames."""
-    if begin(name, len(values), height, top):
-        x = np.arange(-len(values), 0, dtype=float)
-        implot.plot_line(name, x, values, implot.Spec(line_color=theme.ACCENT, line_weight=1.6))
-        implot.end_plot()
-
-
-def begin(name: str, count: int, height: float, top: float) -> bool:
-    """Begins a plot over the last `count` frames, the newest at the right edge, from 0 to `top`."""
-    if not implot.begin_plot(f"##{name}", (-1, height), STILL):
-        return False
-    implot.setup_axes("", "", BARE, 0)
-    implot.setup_axis_limits(implot.ImAxis_.x1, -max(count, FEWEST), -1, implot.Cond_.always)
-    implot.setup_axis_limits(implot.ImAxis_.y1, 0, top, implot.Cond_.always)
-    ticks = [0.0, top / 2, top]
-    implot.setup_axis_ticks(implot.ImAxis_.y1, ticks, [f"{tick:g}" for tick in ticks], False)
-    return True

@@ -27,6 +27,7 @@ class SaveSceneDialog:
     def __init__(self, view: ViewModel, state: UiState, out: Path) -> None:
         self._view, self._state, self._out = view, state, out
         self.name, self._error = "my-scene", ""
+        self._refused = False  # the name, just now
 
     def draw(self, snapshot: Snapshot) -> None:
         """The dialog, while it is open."""
@@ -41,8 +42,9 @@ class SaveSceneDialog:
         imgui.push_text_wrap_pos(wide)
         imgui.text_unformatted(AT_START if snapshot.at_start else AFTER_START)
         imgui.pop_text_wrap_pos()
-        if imgui.is_window_appearing():
+        if imgui.is_window_appearing() or self._refused:
             imgui.set_keyboard_focus_here()
+            self._refused = False
         imgui.set_next_item_width(wide - 7 * imgui.get_font_size())
         entered, self.name = imgui.input_text("##name", self.name, imgui.InputTextFlags_.enter_returns_true)
         imgui.same_line()
@@ -63,9 +65,12 @@ class SaveSceneDialog:
         """Writes the file and closes, or says why it cannot be written."""
         path = self._out / f"{self.name.strip()}.toml"
         if not self.name.strip() or path.name != f"{self.name.strip()}.toml" or "\0" in self.name:
-            self._error = "This is not a valid file name."
+            self._refuse("This is not a valid file name.")
         elif path.exists():
-            self._error = f"{path} already exists: choose another name."
+            self._refuse(f"{path} already exists: choose another name.")
         else:
             self._view.submit(save_scene, path, self._view.notify)
             self._state.naming = False
+
+    def _refuse(self, why: str) -> None:
+        self._error, self._refused = why, True

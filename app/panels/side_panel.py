@@ -12,6 +12,7 @@ from app.panels.draw import DrawPanel
 from app.panels.files import FilesPanel
 from app.panels.fluid import FluidPanel
 from app.panels.plots import PlotsPanel
+from app.panels.probes import ProbesPanel
 from app.panels.save_scene_dialog import SaveSceneDialog
 from app.panels.scene import ScenePanel
 from app.panels.solver import SolverPanel
@@ -31,7 +32,7 @@ class SidePanel:
         """out: the folder that the window's buttons write into."""
         self._view, self._state = view, state
         reasons = {name: view.why_unavailable(name) for name in precond.names()}
-        files = FilesPanel(view, state, actions)
+        files = FilesPanel(view, state, actions, out)
         self.save_scene = SaveSceneDialog(view, state, out)
         self._groups = {
             "Scene": ScenePanel(view, state, out).draw,
@@ -40,6 +41,7 @@ class SidePanel:
             "Milliseconds per frame": PlotsPanel(state).draw,
             "Draw": DrawPanel(view, state).draw,
             "View": ViewPanel(state).draw,
+            "Probes": ProbesPanel(view, state).draw,
             "Fluid": FluidPanel(view, state).draw,
             "Files": files.draw,
             "Notices": files.draw_notices,

@@ -12,11 +12,12 @@ import precond
 from app.session.snapshot import Snapshot
 from app.solving.advice import Advice
 from app.solving.choice import AUTO
-from app.ui import theme
+from app.ui import method_list, theme
 from app.ui.tooltips import NUMBERS, tip, tip_in
 from app.ui.ui_state import UiState
-from app.ui.widgets import mark, note
+from app.ui.widgets import mark, note, track
 from app.worker.view_model import ViewModel
+from precond.figures import method_style
 
 TOLERANCES = (1e-2, 1e-12)  # from loose to tight
 
@@ -47,8 +48,8 @@ class SolverPanel:
         )
         if snapshot.advice is not None and not self._view.in_panes:
             note(self._state, advice_text(snapshot.advice))
-            table = "\n".join(f"{name}: {ms:.2f} ms" for name, ms in snapshot.advice.ms)
-            slow = "".join(f"\n{name}: far more" for name in snapshot.advice.too_slow)
+            table = "\n".join(f"{method_style.title(name)}: {ms:.2f} ms" for name, ms in snapshot.advice.ms)
+            slow = "".join(f"\n{method_style.title(name)}: far more" for name in snapshot.advice.too_slow)
             tip(f"{NUMBERS['advice']}\n{table}{slow}")
 
     def _methods(self, snapshot: Snapshot) -> None:
@@ -56,20 +57,18 @@ class SolverPanel:
         choice, racing = self._view.choice, self._view.in_panes
         imgui.begin_disabled(racing)  # every pane has its own
         race = snapshot.comparison if racing else None
-        own = f"{AUTO}: {snapshot.effective_method}" if choice.precond == AUTO else choice.precond
-        shown = f"first pane: {race.results[0].precond}" if race else own
-        opened = imgui.begin_combo("##preconditioner", shown)
+        own = method_style.title(snapshot.effective_method if choice.precond == AUTO else choice.precond)
+        own = f"{AUTO}: {own}" if choice.precond == AUTO else own
+        shown = f"first pane: {method_style.title(race.results[0].precond)}" if race else own
+        opened = imgui.begin_combo("##preconditioner", shown, imgui.ComboFlags_.height_large)
         mark(self._state, "preconditioner")
         if opened:
             if imgui.selectable(AUTO, choice.precond == AUTO)[0]:
                 self._view.choose(replace(choice, precond=AUTO))
             tip("The fastest on this machine, found by measuring a few methods beside the run.")
-            for name, reason in self._reasons.items():
-                flags = imgui.SelectableFlags_.disabled if reason else 0
-                if imgui.selectable(name, name == choice.precond, flags)[0]:
-                    self._view.choose(replace(choice, precond=name))
-                if reason:
-                    tip(reason)
+            name = method_list.pick(self._reasons, choice.precond)
+            if name is not None:
+                self._view.choose(replace(choice, precond=name))
             imgui.end_combo()
         else:
             alone = "The preconditioner. You can switch it while the fluid flows."
@@ -82,6 +81,7 @@ class SolverPanel:
         changed, digits = imgui.slider_float(
             "##tol", digits, -math.log10(TOLERANCES[0]), tight, f"tol {choice.tol:.0e}"
         )
+        track((digits + math.log10(TOLERANCES[0])) / (tight + math.log10(TOLERANCES[0])))
         tip(NUMBERS["tolerance"])
         if changed:
             self._view.choose(replace(choice, tol=10.0 ** -round(min(digits, tight))))
@@ -126,4 +126,4 @@ def advice_text(advice: Advice) -> str:
     if advice.fastest == advice.used:
         others = [ms / advice.ms[0][1] for name, ms in advice.ms[1:2]]
         return f"The fastest here; the next one takes {others[0]:.1f}x"
-    return f"{advice.fastest} would take {advice.ratio:.2g}x the time"
+    return f"{method_style.title(advice.fastest)} would take {advice.ratio:.2g}x the time"

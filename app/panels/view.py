@@ -8,6 +8,7 @@ from app.render.views import VIEWS, Range
 from app.session.snapshot import Snapshot
 from app.ui.tooltips import MAPS_ARE_SAFE, NUMBERS, tip
 from app.ui.ui_state import NEWEST, UiState
+from app.ui.widgets import track
 
 
 class ViewPanel:
@@ -51,6 +52,7 @@ class ViewPanel:
         imgui.set_next_item_width(-1)
         text = f"after all {now} iterations" if state.iteration == NEWEST else f"after {now} of {last} iterations"
         changed, number = imgui.slider_int("##iteration", now, 0, last, text, imgui.SliderFlags_.always_clamp)
+        track(now / last)
         tip(NUMBERS["inspection"])
         if changed:
             state.iteration = NEWEST if number == last else number

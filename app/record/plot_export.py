@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from app.session.snapshot import Snapshot
+from app.solving.probes import PROBED
 from app.solving.residual_curve import curve_points
 from precond.figures import method_style
 from precond.support.files import replacing
@@ -30,10 +31,19 @@ def write(stem: Path, snapshot: Snapshot) -> tuple[Path, ...]:
 
 def frames_csv(snapshot: Snapshot) -> str:
     """One line for each frame that the plots show, the oldest first."""
-    rows = [["frame", "preconditioner", "iterations", "volume_drift", *(f"{stage}_ms" for stage in STAGES)]]
+    count = max((len(sample.probes) for sample in snapshot.samples), default=0)
+    head = ["frame", "preconditioner", "iterations", "volume_drift", *(f"{stage}_ms" for stage in STAGES)]
+    head += ["time", "dt", "energy", "divergence_max", "speed_max"]
+    head += [f"volume_{phase.name}" for phase in snapshot.scene.phases]
+    head += [f"probe{k + 1}_{name}" for k in range(count) for name in PROBED]
+    rows = [head]
     first = snapshot.frames - len(snapshot.samples) + 1
     for k, sample in enumerate(snapshot.samples):
-        rows.append([str(first + k), sample.precond, *map(repr, (sample.iterations, sample.drift, *sample.ms))])
+        values = [sample.iterations, sample.drift, *sample.ms]
+        values += [sample.time, sample.dt, sample.energy, sample.divergence, sample.speed, *sample.volumes]
+        values += [value for probe in sample.probes for value in probe]
+        row = [str(first + k), sample.precond, *map(repr, values)]
+        rows.append(row + [""] * (len(head) - len(row)))  # probes that were placed later
     return lines(rows)
 
 
@@ -41,7 +51,7 @@ def residual_csv(snapshot: Snapshot) -> str:
     """Relative residual of the last solve by iteration; with a comparison a column for each method."""
     columns = {snapshot.method: snapshot.residuals}
     if snapshot.comparison is not None:
-        columns = {result.precond: result.history for result in snapshot.comparison.results}
+        columns = {result.label or result.precond: result.history for result in snapshot.comparison.results}
     rows = [["iteration", *columns]]
     for k in range(max((len(values) for values in columns.values()), default=0)):
         rows.append([str(k + 1), *(repr(float(v[k])) if k < len(v) else "" for v in columns.values())])

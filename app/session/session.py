@@ -21,6 +21,7 @@ from app.session.snapshot import ComparisonSnapshot, Snapshot, fallback_sentence
 from app.session.state_file import SavedState
 from app.session.timeline import Moment, Timeline
 from app.solving.choice import Choice, Variant
+from app.solving.probes import Place, values_at
 from app.solving.residual_curve import residual_history
 from app.solving.run_stats import FrameSample, RunStats, rates
 from app.solving.switchable_solver import SwitchableSolver
@@ -56,6 +57,7 @@ class Session:
         self.journal = Journal(log, replay, solve.resolved)
         self.total = total
         self._serial = 0
+        self.probes: tuple[Place, ...] = ()
         self.timeline = Timeline(timeline, self.journal.rewinds)
         self._open(scene, grid, saved)
         if replay is not None:
@@ -133,7 +135,8 @@ class Session:
             if self.frames == replay.frames:
                 self._make_replayed_inputs()  # what came after the last frame, such as a reset
             replay.compare(self.frames, self.last)
-        self.samples.append(FrameSample.of(frame, self.solve.method))
+        probed = values_at(frame, self.simulation.grid, self.probes)
+        self.samples.append(FrameSample.of(frame, self.solve.method, probed))
         return frame
 
     def _keep_moment(self, number: int) -> None:
@@ -181,6 +184,7 @@ class Session:
             replaying=self.replaying,
             advice=solve.advisor.advice(),
             timeline=self.timeline.view,
+            probes=self.probes,
         )
 
     # What the user can do. Each of these raises ValueError where the run goes on unchanged. --------------------------
@@ -310,6 +314,10 @@ class Session:
         """From now on frames hold error and residual of their last solve after so many iterations; None: no longer."""
         self.solve.inspector.look_at(iteration)
         self.last = self.solve.inspector.inspected(self.last)
+
+    def set_probes(self, places: tuple[Place, ...]) -> None:
+        """Follows the values at these places [m] from the next frame on."""
+        self.probes = places
 
     def set_timeline_budget(self, budget: int) -> None:
         """Memory for the time line [bytes]."""

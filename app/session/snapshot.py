@@ -11,6 +11,7 @@ from app.session.timeline import TimelineView
 from app.solving.advice import Advice
 from app.solving.choice import Choice
 from app.solving.method_stats import MethodResult
+from app.solving.probes import Place
 from app.solving.run_stats import FrameSample, fell_back
 from precond.htp import tile_inspection
 from sim.frame import Controls, Frame
@@ -69,6 +70,7 @@ class Snapshot:
     comparison: ComparisonSnapshot | None = None
     replaying: bool = False  # inputs come from a log
     advice: Advice | None = None  # which method would be the fastest here
+    probes: tuple[Place, ...] = ()  # whose values the samples hold
     timeline: TimelineView = field(default_factory=TimelineView)  # the moments that the run can go back to
 
 

@@ -28,14 +28,35 @@ class FrameSample:
     drift: float  # relative volume drift
     solves: int
     end: float  # time.perf_counter() [s]
+    time: float = 0.0  # simulated [s]
+    dt: float = 0.0  # mean sub-step [s]
+    energy: float = 0.0  # [J/m]
+    divergence: float = 0.0  # max |div u| [1/s]
+    speed: float = 0.0  # max |u| [m/s]
+    volumes: tuple[float, ...] = ()  # by phase [m^2]
+    probes: tuple[tuple[float, ...], ...] = ()  # see probes.values_at
 
     @classmethod
-    def of(cls, frame: Frame, precond: str) -> FrameSample:
+    def of(cls, frame: Frame, precond: str, probes: tuple[tuple[float, ...], ...] = ()) -> FrameSample:
         """The point of a frame that has just been made."""
         solutions, stats = frame.stats.solutions, frame.stats
         mean = sum(solution.iterations for solution in solutions) / max(len(solutions), 1)
         ms = tuple(stats.ms[stage] for stage in STAGES)
-        return cls(precond, ms, mean, stats.volume_drift, len(solutions), time.perf_counter())
+        return cls(
+            precond,
+            ms,
+            mean,
+            stats.volume_drift,
+            len(solutions),
+            time.perf_counter(),
+            time=frame.time,
+            dt=frame.dt / max(frame.substeps, 1),
+            energy=stats.energy,
+            divergence=stats.divergence_max,
+            speed=stats.speed_max,
+            volumes=stats.volumes,
+            probes=probes,
+        )
 
 
 def rates(samples: Sequence[FrameSample]) -> tuple[float, float]:

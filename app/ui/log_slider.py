@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from imgui_bundle import imgui
 
+from app.ui.widgets import track
+
 DIGITS = 2  # that a dragged value is rounded to
 ZERO = 0.04  # share of a slider that means zero
 
@@ -41,6 +43,7 @@ def draw(label: str, value: float, scale: Scale, text: str) -> float | None:
     place = scale.place(value)
     flags = imgui.SliderFlags_.no_input | imgui.SliderFlags_.always_clamp
     changed, place = imgui.slider_float(label, place, 0.0, 1.0, text.replace("%", "%%"), flags)
+    track(place)
     return scale.value(place) if changed else None
 
 

@@ -21,10 +21,13 @@ INK, DIM = color("#e3e8ed"), color("#8d99a6")
 ACCENT, WARNING = color("#45b8b0"), color("#f2b457")
 GROUND, PANEL, FIELD, FIELD_HOVERED, LINE = (color(c) for c in ("#0f1216", "#171b21", "#232932", "#2d3540", "#2a313b"))
 PLATE = color("#0f1216", 0.80)  # behind text on the fluid
+NOTHING = color("#000000", 0.0)
 PLOT, GRID = color("#12161b"), color("#8d99a6", 0.16)
 STAGE_COLORS = tuple(
     color(c) for c in ("#4f7cac", "#7fb2d9", "#b98bd0", "#d96c9f", "#45b8b0", "#c9c27a")
 )  # by sim.STAGES
+
+PROBE_COLORS = tuple(color(c) for c in ("#f0e442", "#ee7339", "#63d0f0", "#d98bbb"))  # by number
 
 TEXT, SMALL, LARGE = 15.0, 13.0, 22.0  # font sizes [pixels at 96 dpi]
 
@@ -77,7 +80,7 @@ def apply() -> None:
         c.frame_bg_active: FIELD_HOVERED,
         c.title_bg: GROUND, c.title_bg_active: GROUND, c.menu_bar_bg: GROUND, c.scrollbar_bg: PANEL,
         c.scrollbar_grab: FIELD_HOVERED, c.check_mark: ACCENT,
-        c.slider_grab: color("#45b8b0", 0.35), c.slider_grab_active: ACCENT,
+        c.slider_grab: NOTHING, c.slider_grab_active: NOTHING,  # see widgets.track
         c.button: FIELD, c.button_hovered: FIELD_HOVERED, c.button_active: color("#2f6f6c"),
         c.header: color("#2f6f6c", 0.6), c.header_hovered: color("#2f6f6c", 0.8), c.header_active: color("#2f6f6c"),
         c.docking_empty_bg: GROUND, c.tab: PANEL, c.tab_hovered: FIELD_HOVERED, c.tab_selected: FIELD,

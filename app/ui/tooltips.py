@@ -18,7 +18,6 @@ NUMBERS = {
     "volume better.",
     "solver": "Wall-clock time of the pressure solver in a frame: set-up of the preconditioner, its network and the "
     "iterations. Mean of the last 20 frames.",
-    "steps": "Pressure solves per second of wall clock, over the last second. A frame may need several.",
     "window": "How often the window is drawn per second: when the fluid has changed, and up to 60 while you use it.",
     "frames": "Simulated frames per second of wall clock.",
     "time": "Simulated time since the start of the scene [s].",
@@ -30,8 +29,8 @@ NUMBERS = {
     "ratio": "Ratio of the highest to the lowest density; moving it scales all densities. A higher ratio makes the "
     "pressure equations harder: plain methods need many more iterations.",
     "gravity": "Downward acceleration [m/s²]; negative is upward. The scene sets it until you move the slider.",
-    "sub-steps": "A frame of 1/60 s is divided into steps so that nothing moves too far in one; each has its own "
-    "pressure solve. The text says what limits their length.",
+    "sub-steps": "A frame of 1/60 s is divided into sub-steps so that nothing moves too far in one; each has its own "
+    "pressure solve. The panel says what limits their length.",
     "grid": "Cells, rows x columns. Fewer are faster. A change restarts the scene.",
     "speed": "How fast time may pass in the fluid: slow motion, real time, or as fast as the machine can. The foot of "
     "the window says what is reached.",
@@ -42,6 +41,8 @@ NUMBERS = {
     "included.",
     "radius": "Radius of the brush in percent of the domain's height. Keys: [ and ], or Shift and the mouse wheel.",
     "range": "Values at the two ends of the colour map. Automatic: nearly the smallest to nearly the largest value.",
+    "energy": "Kinetic, potential and surface energy of the fluid. Without pouring and stirring it only falls.",
+    "volumes": "Area of each phase, in its colour. Pouring, inlets and outlets change it, the flow does not.",
     "inspection": "The newest pressure solve of the frame after so many iterations: error is the difference to the "
     "exact pressure, residual what is left of the equations. Pause and drag. With Jacobi smooth error stays, with htp "
     "and multigrid it goes first.",

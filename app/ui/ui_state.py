@@ -15,13 +15,16 @@ KEYS = (
     ("R", "reset to time zero; what was drawn there stays"),
     ("1 - 9", "views: " + ", ".join(view.name for view in VIEWS)),
     ("[ and ]", "smaller and larger brush"),
+    ("P", "place a probe under the mouse, or remove it"),
     ("M", "mirror the brush"),
     ("Ctrl+Z, Ctrl+Y", "undo and redo drawing"),
     ("Ctrl+S", "save as scene"),
     ("F9", "start or end a recording"),
     ("F12", "screenshot"),
     ("H", "this help"),
-    ("Esc", "close help or tour, else quit"),
+    ("O", "hide or show the numbers on the fluid"),
+    ("Esc", "close a list, help or tour; twice: quit"),
+    ("Ctrl+Q", "quit"),
 )
 MOUSE = (
     ("Left button", "use the tool chosen under Draw"),
@@ -52,6 +55,8 @@ class UiState:
     radius: float = 0.05  # of the brush, fraction of the domain's height
     mirror: bool = False  # every stroke also from the other side
     show_help: bool = False
+    overlay: bool = True  # numbers on the fluid
+    touring: bool = False  # the tour's card covers the foot of the fluid
     naming: bool = False  # the scene that is about to be saved
     scale: float = 1.0  # of the interface
     timeline: int = BUDGET  # memory for the time line [MiB]
@@ -72,5 +77,5 @@ class UiState:
         self.view = next((view for view in VIEWS if view.name == settings.view), VIEWS[0])
         self.tool = settings.tool if settings.tool in ("push", "pour", "solid", "erase", "drag") else "push"
         self.radius, self.mirror, self.scale = settings.radius, settings.mirror, settings.scale
-        self.timeline = settings.timeline
+        self.timeline, self.overlay = settings.timeline, settings.overlay
         self.closed = set(settings.closed)

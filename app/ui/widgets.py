@@ -72,6 +72,16 @@ def row(buttons: Sequence[tuple[str, str, bool]], state: UiState | None = None, 
     return pressed
 
 
+def track(share: float) -> None:
+    """Shows where the slider before stands, 0 to 1, by a line along its foot: a grab would strike through its text."""
+    low, high, unit = imgui.get_item_rect_min(), imgui.get_item_rect_max(), theme.unit()
+    end = low.x + min(max(share, 0.0), 1.0) * (high.x - low.x)
+    tint = theme.packed(theme.ACCENT, 1.0 if imgui.is_item_hovered() or imgui.is_item_active() else 0.7)
+    ink, thick = imgui.get_window_draw_list(), 3 * unit
+    ink.add_rect_filled((low.x, high.y - thick), (end, high.y), tint, thick / 2)
+    ink.add_circle_filled((min(max(end, low.x + thick), high.x - thick), high.y - thick / 2), 1.3 * thick, tint, 16)
+
+
 def mark(state: UiState, name: str) -> None:
     """Keeps the place of the last item, for the tour."""
     low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()

@@ -52,6 +52,8 @@ class BrushInput:
         tool = "push" if imgui.is_mouse_down(imgui.MouseButton_.right) else state.tool
         if tool == "push" and first and state.view.tiles:
             self._view.submit(Session.pick_tile, *here)
+        if tool == "drag" and first and self._view.paused:
+            self._view.notify("Walls are moved while the fluid flows: press Space to resume")
         if tool == "push" and start == here:
             return
         radius, phase = state.radius * snapshot.grid.height, min(state.phase, len(snapshot.scene.phases) - 1)

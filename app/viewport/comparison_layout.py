@@ -87,9 +87,9 @@ def score(inner: Rect, width: float, count: int, columns: int, aspect: float, un
 
 
 def pane_width(inner: Rect, count: int, columns: int, aspect: float, unit: float, beside: bool) -> float:
-    """The width of panes in that many columns, with a strip beside or below them; 0 where a row would be empty."""
+    """The width of panes in that many columns, with a strip beside or below them; 0 where two places would be empty."""
     rows = math.ceil(count / columns)
-    if count <= columns * (rows - 1):
+    if columns * rows - count > 1:
         return 0.0
     wide = inner.width - (STRIP_WIDTH + STRIP_GAP) * unit if beside else inner.width
     high = inner.height if beside else inner.height - (STRIP_HEIGHT + GAP) * unit

@@ -16,9 +16,10 @@ from app.ui.tooltips import NUMBERS, show
 from app.ui.ui_state import UiState
 from app.viewport import tile_overlay
 from app.worker.view_model import ViewModel
+from precond.figures import method_style
 from sim.frame import STAGES
 
-MARGIN = 12.0
+MARGIN, WIDTH = 12.0, 196.0  # around the numbers, and of them [units]
 NOTICE_SECONDS = 8.0
 SMOOTHING = 20  # output frames that a number is the mean of
 SOLVER = tuple(STAGES.index(stage) for stage in ("setup", "inference", "solve"))
@@ -30,15 +31,30 @@ class Overlay:
     def __init__(self, view: ViewModel, state: UiState) -> None:
         self._view, self._state = view, state
 
-    def draw(self, snapshot: Snapshot, picture: Rect, rate: tuple[str, str]) -> None:
-        """Everything but notices; `rate` is the label and value about frames per second."""
-        self._numbers(snapshot, picture, rate)
+    def draw(self, snapshot: Snapshot, picture: Rect, area: Rect, rate: tuple[str, str]) -> None:
+        """Everything but notices; `rate` is the label and value about frames per second.
+
+        area: around the picture. Numbers stand beside a picture that leaves room for them.
+        """
+        corner = picture.x, picture.y
+        if picture.x - area.x > (WIDTH + 2 * MARGIN) * theme.unit():
+            corner = picture.x - (WIDTH + 2 * MARGIN) * theme.unit(), picture.y
+        right = corner[0] + MARGIN * theme.unit()
+        if self._state.overlay:
+            self._numbers(snapshot, corner, rate)
+            right += (WIDTH + 8) * theme.unit()
+        if self._view.paused:
+            text = "paused"
+            if snapshot.at_start:
+                text = "paused at time zero: what you draw becomes part of the scene"
+            place = max(right, picture.x + MARGIN * theme.unit()), picture.y + MARGIN * theme.unit()
+            DrawList(self._state.fonts).tag(*place, text, theme.TEXT * theme.unit(), theme.WARNING)
         if self._state.view.field is not None:
             self._color_bar(picture)
         if self._state.view.tiles:
             self._functions(snapshot, picture)
 
-    def _numbers(self, snapshot: Snapshot, picture: Rect, rate: tuple[str, str]) -> None:
+    def _numbers(self, snapshot: Snapshot, corner: tuple[float, float], rate: tuple[str, str]) -> None:
         fonts, ink = self._state.fonts, imgui.get_window_draw_list()
         recent = [sample for sample in snapshot.samples[-SMOOTHING:] if sample.precond == snapshot.method]
         solver_ms = sum(sample.ms[k] for sample in recent for k in SOLVER) / max(len(recent), 1)
@@ -46,21 +62,22 @@ class Overlay:
         rows = (
             ("iterations", f"{iterations:.0f}"),
             ("solver", f"{solver_ms:.{1 if solver_ms < 100 else 0}f} ms/frame"),
-            ("steps", f"{snapshot.steps_per_second:.0f} /s"),
+            ("sub-steps", f"{snapshot.steps_per_second:.0f} /s"),
             rate,
             ("time", f"{snapshot.frame.time:.2f} s"),
         )
         unit = theme.unit()
-        x, y = picture.x + MARGIN * unit, picture.y + MARGIN * unit
-        width, line, size = 196.0 * unit, 19.0 * unit, theme.TEXT * unit
+        x, y = corner[0] + MARGIN * unit, corner[1] + MARGIN * unit
+        width, line, size = WIDTH * unit, 19.0 * unit, theme.TEXT * unit
         end = y + 46 * unit + line * len(rows)
         ink.add_rect_filled((x, y), (x + width, end), theme.packed(theme.PLATE), 6 * unit)
         name, effective = snapshot.method, snapshot.effective_method
-        ink.add_text(fonts.bold, theme.LARGE * unit, (x + 12 * unit, y + 8 * unit), theme.packed(theme.ACCENT), name)
+        pen, title = DrawList(fonts), method_style.title(name)
+        size_of_title = pen.fitted(title, width - 24 * unit, theme.LARGE * unit, bold=True)
+        pen.text(x + 12 * unit, y + 8 * unit, title, size_of_title, theme.ACCENT, bold=True)
         if effective != name:
-            beside = x + 22 * unit + imgui.calc_text_size(name).x * theme.LARGE * unit / imgui.get_font_size()
-            text, place = f"by {effective}", (beside, y + 15 * unit)
-            ink.add_text(fonts.regular, theme.SMALL * unit, place, theme.packed(theme.WARNING), text)
+            text = f"by {method_style.title(effective)}"
+            pen.text(x + width + 8 * unit, y + 24 * unit, text, theme.SMALL * unit, theme.WARNING)
         mouse = imgui.get_mouse_pos()
         for k, (label, value) in enumerate(rows):
             top = y + 38 * unit + line * k
@@ -69,11 +86,6 @@ class Overlay:
             over = Rect(x, top, width, line).holds(mouse.x, mouse.y)
             if over and imgui.is_window_hovered() and not imgui.is_any_item_active():
                 show(NUMBERS[label])
-        if self._view.paused:
-            text = "paused"
-            if snapshot.at_start:
-                text = "paused at time zero: what you draw becomes part of the scene"
-            DrawList(fonts).tag(x + width + 8 * unit, y, text, size, theme.WARNING)
 
     def _color_bar(self, picture: Rect) -> None:
         state, ink, font, unit = self._state, imgui.get_window_draw_list(), self._state.fonts.regular, theme.unit()
@@ -128,7 +140,8 @@ class Overlay:
         if notice is not None and time.monotonic() - notice.when < NOTICE_SECONDS:
             lines.append(notice.text)
         if lines:
-            center = (area.x + area.width / 2, area.bottom - 44 * theme.unit())
+            low = area.bottom - 44 * theme.unit()
+            center = (area.x + area.width / 2, area.y + 64 * theme.unit() if self._state.touring else low)
             self._plate("\n".join(lines), center, theme.WARNING, area.width - 48)
 
     def centred(self, text: str, area: Rect) -> None:

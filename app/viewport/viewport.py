@@ -19,8 +19,10 @@ from app.ui.rect import Rect
 from app.ui.ui_state import UiState
 from app.viewport import tile_overlay
 from app.viewport.brush_input import BrushInput
+from app.viewport.busy import BusySign, wheel
 from app.viewport.comparison_view import ComparisonView
 from app.viewport.overlay import MARGIN, Overlay
+from app.viewport.probe_overlay import ProbeOverlay
 from app.viewport.timeline_bar import TimelineBar
 from app.worker.view_model import ViewModel
 
@@ -39,6 +41,8 @@ class Viewport:
         self.compositor = Compositor()
         self._comparison = ComparisonView(state.fonts, self.compositor)
         self._overlay = Overlay(view, state)
+        self._probes = ProbeOverlay(view, state)
+        self._busy = BusySign(view, state.fonts)
         self._timeline = TimelineBar(view, state)
         self.brush = BrushInput(view, state)
 
@@ -51,7 +55,10 @@ class Viewport:
         if min(room.x, room.y) < SMALLEST:
             return
         if snapshot is None:
-            self._overlay.centred(self._view.fatal_error or "Preparing the simulation ...", area)
+            if self._view.fatal_error:
+                self._overlay.centred(self._view.fatal_error, area)
+            else:
+                wheel(DrawList(self._state.fonts), area, self._view.start)
             return
         self._ask_for_inspection()
         comparison = snapshot.comparison
@@ -73,11 +80,13 @@ class Viewport:
         if self._state.view.tiles:
             tile_overlay.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, snapshot.tile, picture)
         self.brush.handle(snapshot, [picture])
-        self._overlay.draw(snapshot, picture, rate)
+        self._overlay.draw(snapshot, picture, area, rate)
+        self._probes.draw(snapshot, picture)
         if comparison is not None:
             below = Rect(origin.x, origin.y + room.y - strip + MARGIN, room.x, strip - MARGIN)
             self._comparison.strip(comparison, below, snapshot.method)
         self._overlay.messages(snapshot, picture)
+        self._busy.draw(snapshot, picture)
 
     def _ask_for_inspection(self) -> None:
         """Has error and residual of solves computed while they are looked at, also by panes that are new."""
@@ -108,6 +117,7 @@ class Viewport:
             place = places.pictures[0]
             DrawList(state.fonts).tag(place.x + 8, place.y + 8, "paused", theme.TEXT * theme.unit(), theme.WARNING)
         self._overlay.messages(snapshot, area)
+        self._busy.draw(snapshot, area)
 
     def _picture(self, snapshot: Snapshot, place: Rect) -> None:
         """Draws the fluid, where anything has changed, and lays it under the window."""

@@ -44,12 +44,3 @@ def open_into(session: Session, path: Path, view: ViewModel) -> None:
     view.notify(open_file(session, path))
     if session.replaying:
         view.set_paused(False)
-
-
-def load_newest(session: Session, folder: Path, notify: Callable[[str], None]) -> None:
-    """Continues from the newest state of the folder. Raises ValueError where there is none."""
-    found = sorted(folder.glob("state-*.npz"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise ValueError(f"There is no saved state in {folder}")
-    session.load(found[-1])
-    notify(f"Loaded {found[-1]}")

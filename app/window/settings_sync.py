@@ -71,6 +71,7 @@ class SettingsSync:
             radius=state.radius,
             mirror=state.mirror,
             timeline=state.timeline,
+            overlay=state.overlay,
             toured=toured,
         )
         self.error = settings.save(self.path, made)

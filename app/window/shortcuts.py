@@ -21,15 +21,22 @@ STEP = 1.2  # of the brush's radius, at a key
 def handle(view: ViewModel, state: UiState, window: Actions) -> None:
     """Carries out the keys pressed since the last frame."""
     io = imgui.get_io()
-    if io.want_text_input or imgui.is_popup_open("", imgui.PopupFlags_.any_popup):
-        return  # an open list takes the keys, Escape among them
+    if io.want_text_input:
+        return
+    if imgui.is_popup_open("", imgui.PopupFlags_.any_popup):  # an open list takes the keys
+        if imgui.is_key_pressed(imgui.Key.escape, False) and not state.naming:
+            imgui.internal.close_popup_to_level(0, True)
+        return
     if io.key_ctrl:
         handle_with_control(view, state, io.key_shift)
+        if imgui.is_key_pressed(imgui.Key.q, False):
+            window.quit()
         return
     actions: dict[Any, Callable[[], None]] = {
         imgui.Key.space: lambda: view.set_paused(not view.paused),
         imgui.Key.r: lambda: view.submit(Session.reset),
         imgui.Key.h: window.toggle_help,
+        imgui.Key.o: lambda: setattr(state, "overlay", not state.overlay),
         imgui.Key.m: lambda: setattr(state, "mirror", not state.mirror),
         imgui.Key.left_bracket: lambda: state.set_radius(state.radius / STEP),
         imgui.Key.right_bracket: lambda: state.set_radius(state.radius * STEP),

@@ -34,7 +34,7 @@ class Step:
 STEPS = (
     Step("Watch it flow. Pause stops the fluid; Resume continues.", ("clock",), ("Scene",),
          lambda then, now: abs(now.time - then.time) >= WATCHED),
-    Step("Switch to jacobi and watch the iterations jump.", ("preconditioner", "iterations"), ("Pressure solver",),
+    Step("Switch to Jacobi and watch the iterations jump.", ("preconditioner", "iterations"), ("Pressure solver",),
          lambda then, now: now.precond == "jacobi"),
     Step("Raise the density ratio: the equations become harder to solve.", ("ratio",), ("Fluid",),
          lambda then, now: now.contrast >= RAISED * then.contrast),

@@ -25,6 +25,7 @@ from app.window.tour_card import TourCard
 from app.worker.view_model import ViewModel, do_nothing
 
 OUT = Path("out")  # screenshots, recordings and states of the window's buttons
+ONCE_MORE = 3.0  # [s] within which a second Escape counts
 SETTLED = 2  # frames after which HelloImGui has scaled its style to the display, and no longer touches it
 
 
@@ -43,6 +44,7 @@ class Window:
         self.before_frame: Callable[[], None] = lambda: None
         self.should_end: Callable[[], bool] = lambda: False  # asked before each picture
         self._params: Any = None
+        self._quits_until = 0.0  # a second Escape by then closes the window [s]
         self._screenshot = False
         self._recording_since = 0.0
         self._recorded = -1
@@ -90,9 +92,9 @@ class Window:
         """Saves the state under the next free name in the folder out."""
         self.view.submit(file_actions.save_into, OUT, self.view.notify)
 
-    def load_state(self) -> None:
-        """Continues from the newest state in the folder out."""
-        self.view.submit(file_actions.load_newest, OUT, self.view.notify)
+    def open_file(self, path: Path) -> None:
+        """Opens a state, scene or log."""
+        self.open_files((path,))
 
     def export_fields(self, suffix: str) -> None:
         """Writes the fields of the newest frame under the next free name in the folder out."""
@@ -177,6 +179,7 @@ class Window:
 
     def _over_the_fluid(self, snapshot: Snapshot) -> None:
         corner, size = imgui.get_window_pos(), imgui.get_window_size()
+        self.state.touring = self.tour.offered or self.tour.step is not None
         edge = 20 * theme.unit()
         self.tour_card.draw(snapshot, self.recording, (corner.x + edge, corner.y + size.y - edge))
         if self.state.show_help:
@@ -215,13 +218,16 @@ class Window:
         shortcuts.handle(self.view, self.state, self)
 
     def close_topmost(self) -> None:
-        """Closes what lies over the fluid, or else the window."""
+        """Closes what lies over the fluid; where there is nothing, the window, if asked twice."""
         if self.state.show_help:
             self.state.show_help = False
         elif self.tour.step is not None:
             self.tour.end()
-        else:
+        elif time.monotonic() < self._quits_until:
             self.quit()
+        else:
+            self._quits_until = time.monotonic() + ONCE_MORE
+            self.view.notify("Press Esc once more to quit")
 
     def _status_bar(self) -> None:
         snapshot = self.view.snapshot
@@ -288,7 +294,7 @@ def status_line(snapshot: Snapshot, window_fps: float, offscreen: bool) -> str:
     """The line at the foot of the window."""
     ny, nx = snapshot.grid.shape
     rate = "Drawn off screen" if offscreen else f"Window {window_fps:.0f} fps"
-    speed = f"{snapshot.steps_per_second:.0f} steps/s     {snapshot.frames_per_second / 0.6:.0f} % of real time"
+    speed = f"{snapshot.steps_per_second:.0f} sub-steps/s     {snapshot.frames_per_second / 0.6:.0f} % of real time"
     if snapshot.comparison is not None and snapshot.comparison.mode == "race":
         speed = "Race: every fluid has had the same computing time"
     elif snapshot.comparison is not None and snapshot.comparison.mode == "branch":

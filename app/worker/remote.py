@@ -46,6 +46,7 @@ class RemoteViewModel(ViewModel):
         self.link: SimulationProcess | None = None
         self._numbering = threading.RLock()  # what is shown changes together with the number of its command
         self._sent, self._adopted = 0, 0  # the number of the last command, the order of the last record taken over
+        self._asked = -1  # the snapshot that was shown when something was asked for last
         self._serial = 0
 
     def adopt(self, shown: Shown) -> None:
@@ -80,8 +81,14 @@ class RemoteViewModel(ViewModel):
                 self._tell("choose_rows", self.rows)
                 self._tell("set_paused", self.paused)
 
+    @property
+    def unanswered(self) -> bool:
+        """See ViewModel: nothing new has been shown since."""
+        return self._asked >= self._serial
+
     def submit(self, action: Callable[..., Any], *arguments: Any) -> None:
         """See ViewModel; the action is a function of a module, which the other process has too."""
+        self._asked = self._serial
         self._tell("submit", action, *arguments)
 
     def choose(self, choice: Choice) -> None:
@@ -101,7 +108,7 @@ class RemoteViewModel(ViewModel):
     ) -> None:
         """See ViewModel."""
         with self._numbering:
-            before = self.comparing
+            before, self._asked = self.comparing, self._serial
             super().compare(mode, methods, variants)
             if self.comparing is not before:
                 self._tell("compare", *self._compared)
@@ -128,6 +135,7 @@ class RemoteViewModel(ViewModel):
 
     def set_grid(self, grid: tuple[int, int]) -> None:
         """See ViewModel."""
+        self._asked = self._serial
         self._tell("set_grid", grid)
 
     def set_speed(self, speed: float) -> None:

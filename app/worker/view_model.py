@@ -188,6 +188,11 @@ class ViewModel:
             yield self._commands.get()
 
     @property
+    def unanswered(self) -> bool:
+        """Whether the simulation has not done all that was asked for."""
+        return self.has_commands
+
+    @property
     def has_commands(self) -> bool:
         """Whether commands wait."""
         return not self._commands.empty()

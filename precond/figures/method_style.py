@@ -49,10 +49,47 @@ METHODS = {
     "amgx-dilu": Style("AmgX DILU", "#f7f0a0", "#a89a4a", CIRCLE),
     "amgx-dilu-stock": Style("AmgX DILU, stock", "#d3bd3a", "#7d6c00", DIAMOND),
     "amgx-amg": Style("AmgX AMG", "#9aecf0", "#00616b", SQUARE),
-    "sweeps": Style("Plain Jacobi sweeps", "#f4a582", "#a5512b", SQUARE),
+    "sweeps": Style("Plain Jacobi sweeps", "#3df03d", "#0d800d", SQUARE),
     "scipy-jacobi": Style("SciPy's cg, Jacobi", "#f7ab86", "#8a2b08", CIRCLE),
     "scipy-amg-rs": Style("SciPy's cg, Ruge-Stüben AMG", "#9db4f2", "#5d78d6", TRIANGLE),
 }
+GROUPS = {  # headings of lists, and under each the methods with a sentence about them
+    "Learned": {
+        "htp": "Blocks of a quadtree, whose functions a transformer proposes and whose sizes the present system gives.",
+        "htp-paper": "The published form (arXiv 2605.13343): the network's output is the preconditioner, as it is.",
+        "spai": "A small network proposes a sparse approximate inverse.",
+        "npo": "A graph network applied in every iteration. It is not linear, so iterations are flexible ones.",
+    },
+    "Multigrid": {
+        "multigrid": "Geometric multigrid with red-black smoothing, made for these grids: few iterations at any size.",
+        "hierarchy": "HTP's cycle with functions computed from the system: what is left without the network.",
+        "polynomials": "The same cycle with plain polynomials in every block: shows what continuing them is worth.",
+        "amg-rs": "Algebraic multigrid of Ruge and Stüben, set up by pyamg in every step.",
+        "amg-sa": "Smoothed aggregation by pyamg: a cheaper set-up, more iterations.",
+        "amgx-amg": "Classical algebraic multigrid of NVIDIA's AmgX.",
+    },
+    "Incomplete factors and inverses": {
+        "dilu": "Diagonal incomplete LU in a colouring that runs in parallel.",
+        "dilu-natural": "Diagonal incomplete LU in natural order: fewer iterations, not parallel.",
+        "ic0": "Incomplete Cholesky without fill, in natural order.",
+        "spai-static": "Sparse approximate inverse of fixed pattern, computed and not learned.",
+        "nystrom": "Nyström approximation of rank 64 from random vectors.",
+        "nystrom-16": "Nyström approximation of rank 16.",
+        "nystrom-256": "Nyström approximation of rank 256.",
+        "amgx-dilu": "Diagonal incomplete LU of NVIDIA's AmgX, tuned as ours.",
+        "amgx-dilu-stock": "Diagonal incomplete LU of NVIDIA's AmgX as it comes.",
+    },
+    "Direct": {
+        "direct": "Sparse LU: exact in one iteration, and slow.",
+        "dct": "Fast Poisson solver for constant density, by cosine transforms: blind to contrast and walls.",
+    },
+    "For comparison": {
+        "none": "Conjugate gradients alone.",
+        "jacobi": "Divides by the diagonal: the cheapest there is, and many iterations.",
+        "sweeps": "A fixed number of plain Jacobi iterations instead of conjugate gradients, as in many games.",
+    },
+}
+OWN = "Your own"  # heading of registered methods
 TITLES = {name: style.title for name, style in METHODS.items()}
 SPARE = (  # (dark, light) of registered methods
     ("#7f9db3", "#4a7a99"),
@@ -74,6 +111,19 @@ def style(name: str) -> Style:
 def title(name: str) -> str:
     """What readers call the method."""
     return style(name).title
+
+
+def grouped(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The names by the headings of GROUPS; registered ones under OWN. Empty groups are left out."""
+    found = {heading: tuple(name for name in group if name in names) for heading, group in GROUPS.items()}
+    known = {name for group in GROUPS.values() for name in group}
+    found[OWN] = tuple(name for name in names if name not in known)
+    return {heading: group for heading, group in found.items() if group}
+
+
+def sentence(name: str) -> str:
+    """What the method is; empty for a registered one."""
+    return next((group[name] for group in GROUPS.values() if name in group), "")
 
 
 def color(name: str) -> str:

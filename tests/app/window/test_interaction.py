@@ -182,12 +182,13 @@ def every_scene_can_be_chosen(hand: Hand) -> None:
 
 def every_solver_can_be_chosen(hand: Hand) -> None:
     import precond
+    from precond.figures import method_style
 
     available = [name for name in precond.names() if hand.view.why_unavailable(name) is None]
     assert {"jacobi", "multigrid", "htp", "spai", "npo", "htp-paper"} <= set(available)
     for name in available:
         before = hand.now
-        hand.choose("##preconditioner", name)
+        hand.choose("##preconditioner", f"{method_style.title(name)}##{name}")
         assert hand.view.choice.precond == name
         hand.view.step_once()
         hand.until(lambda before=before: hand.now.frames > before.frames)
@@ -206,7 +207,8 @@ def every_solver_can_be_chosen(hand: Hand) -> None:
 def what_is_not_installed_cannot_be_chosen(hand: Hand) -> None:
     import precond
     from app.panels.side_panel import SidePanel
-    from app.ui import tooltips
+    from app.ui import method_list, tooltips
+    from precond.figures import method_style
 
     folder, panel, show, shown = precond.io.weights.models_dir, hand.window.panel, tooltips.show, []
 
@@ -215,20 +217,21 @@ def what_is_not_installed_cannot_be_chosen(hand: Hand) -> None:
         show(text)
 
     precond.io.weights.models_dir = lambda: Path("no-models").resolve()
-    tooltips.show = note
+    tooltips.show = method_list.show = note
     try:
         reasons = {name: precond.why_unavailable(name) for name in ("htp", "spai", "npo", "htp-paper")}
         hand.window.panel = SidePanel(hand.view, hand.window.state, hand.window, Path("out"))  # it asks once
         for name, reason in reasons.items():
             assert reason is not None
             assert ".safetensors" in reason
-            hand.ids.pop(name, None)
+            label = f"{method_style.title(name)}##{name}"
+            hand.ids.pop(label, None)
             hand.click("##preconditioner")
-            hand.until(lambda name=name: name in hand.ids)
-            entry = hand.imgui.test_engine.TestRef(hand.ids[name])
+            hand.until(lambda label=label: label in hand.ids)
+            entry = hand.imgui.test_engine.TestRef(hand.ids[label])
             hand.ctx.scroll_to_item_y(entry)
             hand.ctx.mouse_move_to_pos(hand.ctx.item_info(entry).rect_full.get_center())
-            hand.until(lambda reason=reason: reason in shown)
+            hand.until(lambda reason=reason: any(reason in text for text in shown))
             hand.ctx.mouse_click(0)
             hand.done()
             assert hand.imgui.is_popup_open("", int(hand.imgui.PopupFlags_.any_popup)), "it was taken"
@@ -236,6 +239,7 @@ def what_is_not_installed_cannot_be_chosen(hand: Hand) -> None:
             assert hand.view.choice.precond == "multigrid"
     finally:
         precond.io.weights.models_dir, tooltips.show, hand.window.panel = folder, show, panel
+        method_list.show = show
 
 
 def the_clock_pauses_steps_and_resets(hand: Hand) -> None:
@@ -419,8 +423,13 @@ def a_saved_state_comes_back(hand: Hand) -> None:
     hand.view.step_once()
     hand.until(lambda: hand.now.frame.time > saved.time)
     assert not np.array_equal(hand.now.frame.fractions, saved.fractions)
-    hand.click("Load")
-    hand.said("Loaded", "state-1.npz")
+    hand.click("Open ...")
+    hand.until(lambda: "state-1.npz" in hand.ids)
+    hand.key("escape")  # closes the list, and no more
+    hand.until(lambda: not hand.imgui.is_popup_open("", int(hand.imgui.PopupFlags_.any_popup)))
+    hand.click("Open ...")
+    hand.click("state-1.npz")
+    hand.said("Opened the state", "state-1.npz")
     hand.until(lambda: hand.now.frame.time == saved.time)
     assert np.array_equal(hand.now.frame.fractions, saved.fractions)
     assert np.array_equal(hand.now.frame.u, saved.u)
@@ -457,6 +466,32 @@ def the_time_line_goes_back_and_forth(hand: Hand) -> None:
     assert following not in hand.now.timeline.numbers
     hand.view.submit(Session.set_timeline_budget, 0)
     hand.until(lambda: len(hand.now.timeline.numbers) == 1)
+
+
+def a_probe_follows_the_value_under_it(hand: Hand) -> None:
+    from app.solving.probes import PROBED
+
+    hand.unfold("Probes")
+    hand.view.step_once()
+    hand.until(lambda: hand.now.frame.time > 0)
+    hand.ctx.mouse_move_to_pos(hand.spot(0.1, 0.1))
+    hand.key("p")
+    hand.until(lambda: len(hand.now.probes) == 1)
+    hand.ctx.mouse_move_to_pos(hand.spot(0.8, 0.8))
+    hand.key("p")
+    hand.until(lambda: len(hand.now.probes) == 2)
+    hand.view.set_paused(False)
+    hand.until(lambda: bool(hand.now.samples) and len(hand.now.samples[-1].probes) == 2)
+    hand.view.set_paused(True)
+    hand.still()
+    for k, spot in enumerate(((0.1, 0.1), (0.8, 0.8))):
+        found = dict(zip(PROBED, hand.now.samples[-1].probes[k]))
+        assert found["pressure"] == hand.now.frame.pressure[hand.cell(*spot)]
+    hand.ctx.mouse_move_to_pos(hand.spot(0.805, 0.8))
+    hand.key("p")
+    hand.until(lambda: len(hand.now.probes) == 1)
+    hand.click("x")
+    hand.until(lambda: not hand.now.probes)
 
 
 def keys_show_every_view(hand: Hand) -> None:
@@ -500,6 +535,9 @@ def escape_closes_the_window(hand: Hand) -> None:
     hand.view.set_paused(False)
     hand.frames(1)
     hand.key("escape")
+    assert not hand.window._params.app_shall_exit
+    hand.said("Press Esc once more to quit")
+    hand.key("escape")
     assert hand.window._params.app_shall_exit
 
 
@@ -516,6 +554,7 @@ STEPS = (
     a_recording_of_two_seconds_can_be_played,
     a_saved_state_comes_back,
     the_time_line_goes_back_and_forth,
+    a_probe_follows_the_value_under_it,
     keys_show_every_view,
     another_size_moves_the_fluid_with_the_mouse,
     escape_closes_the_window,

@@ -71,7 +71,7 @@ def tell(program: subprocess.Popen, end: str, environment: dict[str, str]) -> No
         words = ["xdotool", "search", "--onlyvisible", "--name", "Estuary"]
         found = subprocess.run(words, env=environment, capture_output=True, text=True, check=False).stdout.split()
         for window in found:
-            deed = ["xdotool", "windowfocus", window, "key", "Escape"]
+            deed = ["xdotool", "windowfocus", window, "key", "Escape", "Escape"]
             subprocess.run(deed, env=environment, capture_output=True, check=False)
         time.sleep(0.5)
 

@@ -119,7 +119,7 @@ def test_a_window_obeys_mouse_and_keys(desk):
     assert far[0] == pytest.approx(far[1], rel=0.05)
 
     desk.do("key", VIEW + 1, "sleep", 0.3)
-    desk.do("key", "Escape")
+    desk.do("key", "Escape", "sleep", 0.3, "key", "Escape")
     desk.program.wait(PATIENCE)
     assert desk.program.returncode == 0
     assert "Traceback" not in desk.errors

@@ -7,7 +7,8 @@ import pytest
 
 import precond
 from precond.bench.external_solvers import OUTSIDE
-from precond.figures.method_style import METHODS, SPARE, on_paper
+from precond.figures import method_style
+from precond.figures.method_style import GROUPS, METHODS, OWN, SPARE, on_paper, sentence
 
 
 def test_colours_are_distinct_and_stable():
@@ -19,6 +20,15 @@ def test_colours_are_distinct_and_stable():
     assert on_paper(["mine", "jacobi"])["jacobi"] == on_paper(["jacobi", "other", "mine"])["jacobi"]
     assert len(set(on_paper([f"mine-{k}" for k in range(5)]).values())) == 5
     assert on_paper([f"mine-{k}" for k in range(6)])["mine-5"][0] == SPARE[0][1]
+
+
+def test_every_method_is_in_one_group_with_a_sentence():
+    grouped = [name for group in GROUPS.values() for name in group]
+    assert len(set(grouped)) == len(grouped)
+    assert {*precond.registry.BUILT_IN, "sweeps"} == set(grouped)
+    assert all(sentence(name).endswith(".") and len(sentence(name)) < 120 for name in grouped)
+    found = method_style.grouped(("mine", "jacobi", "htp"))
+    assert found == {"Learned": ("htp",), "For comparison": ("jacobi",), OWN: ("mine",)}
 
 
 @pytest.mark.parametrize("method", METHODS)
