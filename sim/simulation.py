@@ -89,6 +89,8 @@ class Simulation:
         self.u, self.v = zeros(ny, nx + 1), zeros(ny + 1, nx)
         lines = diagnostics.lines(ny, self.device)
         self._rows, self._surface = zeros(lines, diagnostics.NUMBERS + count), zeros(lines, 2)
+        wetting = self.scene.wetting()
+        self._wetting = None if wetting is None else torch.from_numpy(wetting).to(self.device)
         self._jump, self._jump_mu = zeros(count + 1), zeros(count + 1)
         self._sigma = zeros(count + 1, count + 1)
         self._boundary = Boundary(self.scene, self.grid, self.device)
@@ -215,7 +217,7 @@ class Simulation:
                     solid = self.solid if self._has_solid else None
                     kinetic = diagnostics.kinetic_energy(self.rho, self.u, self.v, solid, self.grid.dx)
                 kick = self._kick(h)
-                self._add_forces(kick)
+                self._add_forces(kick, self.time + h + self.ahead)
                 self._assemble(kick)
             solution = self.solve(self.system, self.b, self.p)
             self.p.copy_(solution.x)
@@ -243,6 +245,8 @@ class Simulation:
         if not math.isfinite(rate * rate):
             raise NotFiniteError(f"the velocity is too large for any step: {rate:.3g} cells/s at t = {self.time:.4f} s")
         g = abs(self.controls.gravity) / self.grid.dx
+        if self.scene.shaking is not None:
+            g += self.scene.shaking.acceleration() / self.grid.dx
         longest, limit = left, "frame"
         if rate + g > 0:
             h = 2 * COURANT / (rate + math.sqrt(rate * rate + 4 * g * COURANT))
@@ -349,9 +353,14 @@ class Simulation:
             self._boundary.update(solid, Body(drag.cells, drag.u, drag.v))
         return drag
 
-    def _add_forces(self, h: float) -> None:
-        """v -= g h between fluid cells, then the viscous step; an open top moves with its cell."""
+    def _add_forces(self, h: float, until: float) -> None:
+        """v -= g h between fluid cells, then the viscous step; an open top moves with its cell.
+
+        until: the time that the velocity comes to [s].
+        """
         self.v[1:-1] -= h * self.controls.gravity
+        if self.scene.shaking is not None:
+            self.u[:, 1:-1] += self.scene.shaking.impulse(until - h, until)
         if self.scene.open_top:
             self.v[-1].copy_(self.v[-2])
         if any(self.controls.viscosities):
@@ -366,8 +375,12 @@ class Simulation:
         pressure.coefficients(self.rho, self._open_faces, beta_x, beta_y, h, dx)
         pressure.set_walls(self.u, self.v, self._open_faces, self._boundary.wall_u, self._boundary.wall_v)
         if any(self.controls.tensions):
-            fields = self.F, self._wall, self._normals, self._kappa, self._sigma
-            tension.curve_and_pull(self._plan.serial, *fields, beta_x, beta_y, self.u, self.v, dx)
+            fields, faces = (self.F, self._wall, self._normals), (beta_x, beta_y, self.u, self.v, dx)
+            curvatures, serial = (self._kappa, self._sigma), self._plan.serial
+            if self._wetting is None:
+                tension.curve_and_pull(serial, *fields, *curvatures, *faces)
+            else:
+                tension.curve_and_pull_at_angles(serial, *fields, self._wetting, *curvatures, *faces)
         pressure.divergence(self.u, self.v, self.b, dx)
 
     def _update_density(self) -> None:

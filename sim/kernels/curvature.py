@@ -160,19 +160,59 @@ def height(F: ti.template(), solid: ti.template(), k: ti.i32, start: ti.template
 
 
 @ti.func
-def from_heights(F: ti.template(), solid: ti.template(), k: ti.i32, cell: ti.template(), out: ti.template()) -> ti.f64:
+def phase_fraction(F: ti.template(), k: ti.i32, cell: ti.template()) -> ti.f64:
+    """Fraction of phase k alone."""
+    value = 1.0
+    if k < F.shape[0]:
+        value = F[k, cell[0], cell[1]]
+    if k > 0:
+        value -= F[k - 1, cell[0], cell[1]]
+    return value
+
+
+@ti.func
+def rise_into_wall(F: ti.template(), wetting: ti.template(), k: ti.i32, cell: ti.template()) -> ti.f64:
+    """By how many cells the height of fraction k grows from a cell at a wall to the one behind it: cot of the angle.
+
+    The angle is that between the two phases of the cell that fraction k parts, measured through the first of them.
+    """
+    inner, outer = 0, F.shape[0]
+    for i in range(k + 1):
+        if phase_fraction(F, i, cell) > PURE:
+            inner = i
+    for i in range(k + 1, F.shape[0] + 1):
+        if outer == F.shape[0] and phase_fraction(F, i, cell) > PURE:
+            outer = i
+    return wetting[inner, outer]
+
+
+@ti.func
+def from_heights(
+    F: ti.template(),
+    solid: ti.template(),
+    wetting: ti.template(),
+    k: ti.i32,
+    cell: ti.template(),
+    out: ti.template(),
+) -> ti.f64:
     """kappa dx = -h'' / (1 + h'^2)^(3/2) of the heights along `out` of the cell's column and the two beside it.
 
-    Beside a wall the column is its own mirror image: the interface meets walls at a right angle. Where some of the
+    Behind a wall lies a column whose height goes on at the contact angle (Afkhami & Bussmann 2008); without angles,
+    wetting = (False, None), it is its own mirror image: the interface meets walls at a right angle. Where some of the
     columns end at a wall and others before (the foot of a drop) the interface is no graph; where all do, it is a film.
     """
     slope, bend, found, ends = 0.0, 0.0, 1.0, 0
     for side in range(-1, 2):
         if found > 0.0:
             start = cell + side * ti.Vector([out[1], out[0]])
+            rise = 0.0
             if is_wall(solid, start):
                 start = cell
+                if ti.static(wetting[0]):
+                    rise = rise_into_wall(F, wetting[1], k, cell)
             column = height(F, solid, k, start, out)
+            if ti.static(wetting[0]):
+                column[0] += rise
             slope += 0.5 * side * column[0]
             bend += (1 - 3 * (1 - side * side)) * column[0]
             found = column[1]
@@ -240,7 +280,15 @@ def from_circle(
 
 
 @ti.func
-def curvature_at(F: ti.template(), solid: ti.template(), normals: ti.template(), k: ti.i32, j: ti.i32, i: ti.i32):
+def curvature_at(
+    F: ti.template(),
+    solid: ti.template(),
+    normals: ti.template(),
+    wetting: ti.template(),
+    k: ti.i32,
+    j: ti.i32,
+    i: ti.i32,
+):
     """kappa dx of fraction k in an interfacial cell, or ABSENT."""
     cell = ti.Vector([j, i])
     n = normal_at(normals, k, cell)
@@ -248,7 +296,7 @@ def curvature_at(F: ti.template(), solid: ti.template(), normals: ti.template(),
     for _ in range(2):
         if value == ABSENT:
             sign = 1 if n[axis] > 0.0 else -1
-            value = from_heights(F, solid, k, cell, sign * ti.Vector([axis, 1 - axis]))
+            value = from_heights(F, solid, wetting, k, cell, sign * ti.Vector([axis, 1 - axis]))
             axis = 1 - axis
     if value == ABSENT:
         value = from_circle(F, solid, normals, k, cell, n)
@@ -263,6 +311,7 @@ def find_curvatures(
     F: ti.template(),
     solid: ti.template(),
     normals: ti.template(),
+    wetting: ti.template(),
     kappa: ti.template(),
     dx: ti.f64,
 ):
@@ -270,7 +319,8 @@ def find_curvatures(
 
     A cell is interfacial when it is mixed, or pure beside a cell that is pure the other way. |kappa| <= 1 / dx: nothing
     smaller than a disc of one cell's radius is resolved. ABSENT remains where fewer than three places of the interface
-    are near, as in a wisp. Popinet 2009, section 5. normals (K, 5, ny, nx): see `find_normals`.
+    are near, as in a wisp. Popinet 2009, section 5. normals (K, 5, ny, nx): see `find_normals`. wetting = (True,
+    (phases, phases) cot of the contact angle of phase i against phase j, i < j), or (False, None): all 90 degrees.
     """
     find_normals(serial, F, solid, normals)
     ti.loop_config(serialize=serial)
@@ -283,11 +333,11 @@ def find_curvatures(
                 if may_hold_interface(F, k, j, first, end):
                     for i in range(first, end):
                         if is_interfacial(F, solid, k, j, i):
-                            value = curvature_at(F, solid, normals, k, j, i)
+                            value = curvature_at(F, solid, normals, wetting, k, j, i)
                             kappa[k, j, i] = value if value == ABSENT else value / dx
 
 
 @ti.kernel
 def from_fractions(serial: ti.template(), F: Array3, solid: Mask2, normals: Array4, kappa: Array3, dx: ti.f64):
     """See `find_curvatures`."""
-    find_curvatures(serial, F, solid, normals, kappa, dx)
+    find_curvatures(serial, F, solid, normals, (False, None), kappa, dx)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import taichi as ti
 import torch
 
-from sim.kernels.curvature import ABSENT, PURE, find_curvatures, is_mixed, is_opposite, is_wall
+from sim.kernels.curvature import ABSENT, PURE, find_curvatures, is_mixed, is_opposite, is_wall, phase_fraction
 from sim.kernels.flat import BLOCK
 from sim.kernels.plic import TINY, Array2, Array3, Array4, Mask2, clamp
 
@@ -150,19 +150,28 @@ def curve_and_pull(
     dx: ti.f64,
 ):
     """`curvature.find_curvatures`, then `pull_faces`, as one: a launch costs as much as either on a small grid."""
-    find_curvatures(serial, F, solid, normals, kappa, dx)
+    find_curvatures(serial, F, solid, normals, (False, None), kappa, dx)
     pull_faces(serial, F, kappa, sigma, beta_x, beta_y, u, v, dx)
 
 
-@ti.func
-def phase_fraction(F: ti.template(), k: ti.i32, cell: ti.template()) -> ti.f64:
-    """Fraction of phase k alone."""
-    value = 1.0
-    if k < F.shape[0]:
-        value = F[k, cell[0], cell[1]]
-    if k > 0:
-        value -= F[k - 1, cell[0], cell[1]]
-    return value
+@ti.kernel
+def curve_and_pull_at_angles(
+    serial: ti.template(),
+    F: Array3,
+    solid: Mask2,
+    normals: Array4,
+    wetting: Array2,
+    kappa: Array3,
+    sigma: Array2,
+    beta_x: Array2,
+    beta_y: Array2,
+    u: Array2,
+    v: Array2,
+    dx: ti.f64,
+):
+    """`curve_and_pull` with contact angles: wetting (phases, phases) as `Scene.wetting` gives them."""
+    find_curvatures(serial, F, solid, normals, (True, wetting), kappa, dx)
+    pull_faces(serial, F, kappa, sigma, beta_x, beta_y, u, v, dx)
 
 
 @ti.func

@@ -9,9 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from sim.frame import TENSION_MAX, Controls
+from sim.frame import GRAVITY_MAX, TENSION_MAX, Controls
 from sim.grid import Grid
-from sim.scenes.scene import SIDES, Barriers, Opening, Phase, Scene, Shape, Tension, Walls
+from sim.scenes.scene import (
+    ANGLES,
+    SIDES,
+    Barriers,
+    ContactAngle,
+    Opening,
+    Phase,
+    Scene,
+    Shaking,
+    Shape,
+    Tension,
+    Walls,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -82,6 +94,16 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
     tensions = tuple(tension_from_table(entry, phase_names) for entry in entries(table, "tensions", optional=True))
     if len({frozenset(tension.between) for tension in tensions}) < len(tensions):
         raise ValueError("key 'tensions' gives one pair of phases twice")
+    angles = tuple(angle_from_table(entry, phase_names) for entry in entries(table, "contact_angles", optional=True))
+    if len({frozenset(each.between) for each in angles}) < len(angles):
+        raise ValueError("key 'contact_angles' gives one pair of phases twice")
+    tense = {frozenset(tension.between) for tension in tensions if tension.value > 0}
+    for each in angles:
+        if frozenset(each.between) not in tense:
+            raise ValueError(
+                f"the contact angle between {' and '.join(each.between)} needs a surface tension of the two"
+            )
+    shaking = shaking_from_table(table.pop("shaking")) if "shaking" in table else None
     walls = walls_from_table(table.pop("walls", {}))
     inlets = [opening_from_table(entry, phase_names) for entry in entries(table, "inlets", optional=True)]
     outlets = [opening_from_table(entry, None) for entry in entries(table, "outlets", optional=True)]
@@ -120,9 +142,11 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
         shapes=shapes,
         solids=solids,
         tensions=tensions,
+        contact_angles=angles,
         walls=walls,
         openings=(*inlets, *outlets),
         barriers=barriers,
+        shaking=shaking,
     )
 
 
@@ -147,13 +171,42 @@ def phase_from_table(entry: Any) -> Phase:
 def tension_from_table(entry: Any, phase_names: list[str]) -> Tension:
     """Tension from {between = [name, name], value}."""
     entry = checked(entry, {"between", "value"}, {"between", "value"}, "a tension")
-    between = entry["between"]
-    if not (isinstance(between, list) and len(set(between)) == 2 and set(between) <= set(phase_names)):
-        raise ValueError(f"key 'between' of a tension must be two of {phase_names}, not {between!r}")
+    between = pair_of(entry["between"], phase_names, "a tension")
     value = number(entry["value"], "value")
     if not 0 <= value <= TENSION_MAX:
         raise ValueError(f"key 'value' of a tension must lie in 0 to {TENSION_MAX:g} [N/m], not {value!r}")
-    return Tension((between[0], between[1]), value)
+    return Tension(between, value)
+
+
+def angle_from_table(entry: Any, phase_names: list[str]) -> ContactAngle:
+    """ContactAngle from {between = [name, name], angle}, degrees through the first of the two."""
+    entry = checked(entry, {"between", "angle"}, {"between", "angle"}, "a contact angle")
+    angle = number(entry["angle"], "angle")
+    if not ANGLES[0] <= angle <= ANGLES[1]:
+        raise ValueError(
+            f"key 'angle' of a contact angle must lie in {ANGLES[0]:g} to {ANGLES[1]:g} degrees, not {angle}"
+        )
+    return ContactAngle(pair_of(entry["between"], phase_names, "a contact angle"), angle)
+
+
+def pair_of(between: Any, phase_names: list[str], owner: str) -> tuple[str, str]:
+    """Two different names of phases."""
+    if not (isinstance(between, list) and len(set(between)) == 2 and set(between) <= set(phase_names)):
+        raise ValueError(f"key 'between' of {owner} must be two of {phase_names}, not {between!r}")
+    return between[0], between[1]
+
+
+def shaking_from_table(entry: Any) -> Shaking:
+    """Shaking from {amplitude, period}."""
+    entry = checked(entry, {"amplitude", "period"}, {"amplitude", "period"}, "'shaking'")
+    amplitude, period = number(entry["amplitude"], "amplitude"), number(entry["period"], "period")
+    if not (abs(amplitude) <= 1e6 and 1e-3 <= period <= 1e6):
+        raise ValueError(f"'shaking' takes an amplitude within 1e6 [m] and a period of 1e-3 to 1e6 [s], not "
+                         f"{amplitude} and {period}")  # fmt: skip
+    made = Shaking(amplitude, period)
+    if made.acceleration() > GRAVITY_MAX:
+        raise ValueError(f"'shaking' accelerates by {made.acceleration():.3g} m/s^2, more than {GRAVITY_MAX:g}")
+    return made
 
 
 def walls_from_table(entry: Any) -> Walls:

@@ -73,6 +73,34 @@ class Tension:
     value: float
 
 
+ANGLES = (40.0, 150.0)  # degrees; flatter drops end in films that no grid resolves: 30 degrees came out as 13
+
+
+@dataclass(frozen=True)
+class ContactAngle:
+    """Angle [degrees] at which the interface of two phases meets walls, measured through the first of them."""
+
+    between: tuple[str, str]
+    angle: float
+
+
+@dataclass(frozen=True)
+class Shaking:
+    """A tank that is moved to and fro along x: x = amplitude (1 - cos(2 pi t / period)), seen from inside it."""
+
+    amplitude: float  # [m]
+    period: float  # [s]
+
+    def acceleration(self) -> float:
+        """The largest [m/s^2]."""
+        return self.amplitude * (2 * np.pi / self.period) ** 2
+
+    def impulse(self, start: float, end: float) -> float:
+        """What the fluid's velocity along x gains from `start` to `end` [s], in the frame of the tank [m/s]."""
+        omega = 2 * np.pi / self.period
+        return float(-self.amplitude * omega * (np.sin(omega * end) - np.sin(omega * start)))
+
+
 SIDES = ("left", "right", "bottom", "top")
 
 
@@ -129,9 +157,11 @@ class Scene:
     shapes: tuple[Shape, ...] = ()
     solids: tuple[Shape, ...] = ()
     tensions: tuple[Tension, ...] = ()
+    contact_angles: tuple[ContactAngle, ...] = ()
     walls: Walls = Walls()
     openings: tuple[Opening, ...] = ()
     barriers: Barriers | None = None
+    shaking: Shaking | None = None
     source: str = field(default="", repr=False)  # the toml it was read from, kept so that saved states stand alone
 
     def phase_index(self, name: str) -> int:
@@ -142,6 +172,17 @@ class Scene:
         """[N/m] of every pair of phases in the order of `pairs`; 0 where the scene gives none."""
         given = {frozenset(tension.between): tension.value for tension in self.tensions}
         return tuple(given.get(frozenset(pair), 0.0) for pair in combinations([p.name for p in self.phases], 2))
+
+    def wetting(self) -> np.ndarray | None:
+        """cot of the contact angle of phase i against phase j, (phases, phases), i < j; None: all are 90 degrees."""
+        if all(each.angle == 90.0 for each in self.contact_angles):
+            return None
+        cot = np.zeros((len(self.phases), len(self.phases)))
+        for each in self.contact_angles:
+            i, j = map(self.phase_index, each.between)
+            value = 1 / np.tan(np.radians(each.angle))
+            cot[min(i, j), max(i, j)] = value if i < j else -value
+        return cot
 
     def fractions(self, grid: Grid, seed: int = 0) -> np.ndarray:
         """Volume fraction of every phase in every cell at time zero, (phases, ny, nx), summing to 1."""

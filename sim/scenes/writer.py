@@ -28,9 +28,12 @@ def text_of(scene: Scene) -> str:
         parts.append("[walls]\n" + assignments(walls))
     parts += [table("phases", of_phase(phase)) for phase in scene.phases]
     parts += [table("tensions", {"between": list(t.between), "value": t.value}) for t in scene.tensions]
+    parts += [table("contact_angles", {"between": list(a.between), "angle": a.angle}) for a in scene.contact_angles]
     parts += [table("inlets" if opening.phase else "outlets", of_opening(opening)) for opening in scene.openings]
     if scene.barriers is not None:
         parts.append("[barriers]\n" + assignments(vars(scene.barriers)))
+    if scene.shaking is not None:
+        parts.append("[shaking]\n" + assignments(vars(scene.shaking)))
     parts += [table("shapes", {"phase": shape.phase} | of_shape(shape)) for shape in scene.shapes]
     parts += [table("solids", of_shape(shape) | ({"erase": True} if shape.erase else {})) for shape in scene.solids]
     return "\n".join(parts)
