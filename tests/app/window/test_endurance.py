@@ -99,7 +99,7 @@ class Use:
         plan, view = self.plan, self.view
         scene = plan.scenes[number % len(plan.scenes)]
         solver = plan.solvers[number % len(plan.solvers)]
-        mode = ("off", "shadow", "off", "race")[number % 4]
+        mode = ("off", "shadow", "branch", "race")[number % 4]
         self.used |= {scene, solver, mode}
         view.submit(change_scene, scene, view.rows)
         view.choose(Choice(solver, 1e-6 if number % 3 else 1e-3))
@@ -208,8 +208,8 @@ class Use:
         now = self.view.snapshot
         if now is None or now.serial == self._serial:
             return
-        racing = now.comparison is not None and now.comparison.mode == "race"
-        if now.frames > self._frames and racing == self._racing:  # races count for themselves
+        racing = now.comparison is not None and now.comparison.mode in ("race", "branch")
+        if now.frames > self._frames and racing == self._racing:  # panes count for themselves
             self.steps += now.frames - self._frames
             self._moved = time.monotonic()
             stats = now.frame.stats
@@ -294,7 +294,7 @@ def test_a_restless_user_leaves_no_trace(tmp_path):
     seen = json.loads(done.stdout.splitlines()[-1])
     print(seen)
     assert seen["steps"] >= 96
-    assert {*SHORT["scenes"], *SHORT["solvers"], "shadow", "race"} <= set(seen["used"])
+    assert {*SHORT["scenes"], *SHORT["solvers"], "shadow", "branch", "race"} <= set(seen["used"])
     check(seen, done.stderr)
 
 
