@@ -39,12 +39,12 @@ class Journal:
         self.check_free()
         self.replay, self.frames, self._logged_choice = replay, 0, replay.start.choice
 
-    def check_free(self) -> None:
-        """Raises ValueError during a replay, and where this run writes a log itself."""
+    def check_free(self, deed: str = "A log cannot be replayed") -> None:
+        """Raises ValueError during a replay, and where this run writes a log, which would not tell of the deed."""
         if self.replaying:
             raise ValueError(BUSY)
         if self.log is not None:
-            raise ValueError("A log cannot be replayed while this run writes one: start without --log")
+            raise ValueError(f"{deed} while this run writes a log: start without --log")
 
     @contextmanager
     def input(self, name: str, values: dict[str, Any]) -> Iterator[None]:

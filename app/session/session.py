@@ -348,7 +348,7 @@ class Session:
 
     def adopt(self, other: Session) -> None:
         """Goes on from where a fork has come to, with its settings. Raises ValueError in a replay or with a log."""
-        self.journal.check_free()
+        self.journal.check_free("A pane cannot be kept")
         arrays = {**other.simulation.state(), **other.solve.memory()}
         self.simulation.restore(arrays)
         self.solve.go_back(arrays)

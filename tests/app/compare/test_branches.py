@@ -156,7 +156,7 @@ def test_a_branch_can_be_kept(tmp_path):
     assert run.last.time == pytest.approx(4 / 60)
 
     logged = session(log=InputLog(tmp_path / "run.jsonl"))
-    with pytest.raises(ValueError, match="cannot"):
+    with pytest.raises(ValueError, match="A pane cannot be kept while this run writes a log"):
         logged.adopt(kept.session)
 
 

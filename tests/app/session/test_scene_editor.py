@@ -324,7 +324,7 @@ def test_a_log_is_not_opened_by_a_run_that_writes_one(tmp_path):
     live.step()
     live.close_log()
     writing = session(log=InputLog(tmp_path / "other.jsonl"))
-    with pytest.raises(ValueError, match="while this run writes one"):
+    with pytest.raises(ValueError, match="while this run writes a log"):
         open_file(writing, file)
     assert input_log_reader.load(file).frames == 1
     other = session()
