@@ -100,12 +100,12 @@ class Target:
 class Program:
     """A fragment shader that reads the named textures and draws a mesh."""
 
-    def __init__(self, fragment: str, textures: Sequence[str]) -> None:
+    def __init__(self, fragment: str, textures: Sequence[str], vertex: str = VERTEX) -> None:
         """Raises RuntimeError with GL's log where the shader does not compile."""
         self._name = gl.glCreateProgram()
         self._places: dict[str, int] = {}
         self._set: dict[str, tuple[float | bool, ...]] = {}
-        for kind, text in ((gl.GL_VERTEX_SHADER, VERTEX), (gl.GL_FRAGMENT_SHADER, fragment)):
+        for kind, text in ((gl.GL_VERTEX_SHADER, vertex), (gl.GL_FRAGMENT_SHADER, fragment)):
             shader = gl.glCreateShader(kind)
             gl.glShaderSource(shader, text)
             gl.glCompileShader(shader)
@@ -171,3 +171,33 @@ class Mesh:
     def fill(self) -> None:
         """Draws the triangles."""
         gl.glDrawArrays(gl.GL_TRIANGLES, len(SCREEN), self._count)
+
+
+class Sprites:
+    """Triangles whose corners carry numbers: two, four and four floats, as in CAPSULE_VERTEX."""
+
+    PARTS = (2, 4, 4)
+
+    def __init__(self) -> None:
+        self._array, self._buffer = gl.glGenVertexArrays(1), gl.glGenBuffers(1)
+        gl.glBindVertexArray(self._array)
+        gl.glBindBuffer(gl.GL_ARRAY_BUFFER, self._buffer)
+        place, stride = 0, 4 * sum(self.PARTS)
+        for location, count in enumerate(self.PARTS):
+            gl.glEnableVertexAttribArray(location)
+            glVertexAttribPointer(location, count, gl.GL_FLOAT, False, stride, ctypes.c_void_p(place))
+            place += 4 * count
+        gl.glBindVertexArray(0)
+        gl.glBindBuffer(gl.GL_ARRAY_BUFFER, 0)
+
+    def draw(self, corners: np.ndarray) -> None:
+        """Blends triangles, (3 n, 10) float32, over the target of the program in use."""
+        gl.glBindVertexArray(self._array)
+        gl.glBindBuffer(gl.GL_ARRAY_BUFFER, self._buffer)
+        gl.glBufferData(gl.GL_ARRAY_BUFFER, corners.nbytes, corners, gl.GL_STREAM_DRAW)
+        gl.glBindBuffer(gl.GL_ARRAY_BUFFER, 0)
+        gl.glEnable(gl.GL_BLEND)
+        gl.glBlendEquation(gl.GL_FUNC_ADD)
+        gl.glBlendFunc(gl.GL_SRC_ALPHA, gl.GL_ONE_MINUS_SRC_ALPHA)
+        gl.glDrawArrays(gl.GL_TRIANGLES, 0, len(corners))
+        gl.glDisable(gl.GL_BLEND)

@@ -1,57 +1,69 @@
-"""GLSL of the two passes that draw the fluid; renderer.py says what goes in and out.
+"""GLSL that draws the fluid; renderer.py says what goes in and out.
 
-All that is costly happens at two texels per cell and in eight bits; the second pass touches only the pixels near edges,
-all others are an enlarged copy. On software OpenGL a frame takes 17 instead of 40 ms.
+Light and shadow are smooth and found at a few pixels a texel, in eight bits. The pass over single pixels touches the
+cells near edges, all others are an enlarged copy: on software OpenGL a frame takes 17 instead of 40 ms.
 
 Of N phases N - 1 fractions are carried, and the last is what they leave of 1: the first three share a texture with the
 solids, the next four, where there are so many, have a second one. `source` puts N in, so that loops unroll.
+
+A place in the picture is `uv`, 0..1; `cells` and `domain` are the same place in the texture of fractions, which covers
+the cells that are seen and a few more, and in the whole domain.
 """
 
 VERTEX = """#version 330 core
-layout(location = 0) in vec2 place;  // 0..1 over the picture
-out vec2 uv;
+layout(location = 0) in vec2 place;
+uniform vec4 to_cells, to_domain;  // offset, scale
+out vec2 uv, cells, domain;
 void main() {
     uv = place;
+    cells = to_cells.xy + to_cells.zw * place;
+    domain = to_domain.xy + to_domain.zw * place;
     gl_Position = vec4(2.0 * place - 1.0, 0.0, 1.0);
 }
 """
 
-# What a place holds, as read from one texture or two.
+# What a place holds: the cubic B-spline of coefficients, each axis in two fetches between two cells.
 FRACTIONS = """
 #define WIDE (PHASES > 4)
 uniform float heaviness[PHASES];  // of every phase, 0 (lightest) to 1
 struct Mix { vec4 first, more; };  // three fractions and solid, four fractions
-#if WIDE
-#define MIX(fetch, image) Mix(fetch(image), fetch(image##_more))
-#else
-#define MIX(fetch, image) Mix(fetch(image), vec4(0.0))
-#endif
 float fraction(Mix m, int k) { return k < 3 ? m.first[min(k, 2)] : m.more[max(k - 3, 0)]; }
-float heavy(Mix m) {
-    float sum = heaviness[PHASES - 1];
-    for (int k = 0; k < PHASES - 1; ++k) sum += fraction(m, k) * (heaviness[k] - heaviness[PHASES - 1]);
-    return sum;
+
+#define SPLINE(image) (3.0 * ( \\
+    g0.y * (g0.x * texture(image, low) + g1.x * texture(image, vec2(high.x, low.y))) + \\
+    g1.y * (g0.x * texture(image, vec2(low.x, high.y)) + g1.x * texture(image, high))) - 1.0)
+
+Mix mix_at(vec2 place, sampler2D fine, sampler2D fine_more) {
+    vec2 size = vec2(textureSize(fine, 0)), at = place * size - 0.5, first = floor(at), t = at - first, s = 1.0 - t;
+    vec2 w0 = s * s * s / 6.0, w1 = 2.0 / 3.0 - t * t * (1.0 - 0.5 * t), w3 = t * t * t / 6.0;
+    vec2 g0 = w0 + w1, g1 = 1.0 - g0;
+    vec2 low = (first - 0.5 + w1 / g0) / size, high = (first + 1.5 + w3 / g1) / size;
+#if WIDE
+    return Mix(SPLINE(fine), SPLINE(fine_more));
+#else
+    return Mix(SPLINE(fine), vec4(0.0));
+#endif
 }
 """
 
 # What an edge is: nothing but a change of colour where it is drawn later, and else as wide as a pixel.
 HARD = """
-float edge(float level) { return step(0.0, level); }
-float contour(float level) { return 0.0; }
+float pixels(float level) { return level * 1e4; }
 """
 SHARP = """
-float edge(float level) { return clamp(level / max(fwidth(level), 1e-5) + 0.5, 0.0, 1.0); }  // 0 to 1 at its zero
-float contour(float level) { return 1.0 - clamp(abs(level) / max(fwidth(level), 1e-5) - 0.4, 0.0, 1.0); }
+// signed distance to the zero of a level
+float pixels(float level) { return level / max(length(vec2(dFdx(level), dFdy(level))), 1e-4); }
 """
 
-# The colour of a place: phases or a field, and solids over them.
+# The colour of a place: phases, and solids over them.
 PAINTED = (
     FRACTIONS
     + """
-in vec2 uv;
+in vec2 uv, cells, domain;
 uniform vec3 phase_color[PHASES];
-uniform int show_field;
 uniform vec3 stone;
+uniform vec4 strength;  // of light, shade, shadow, rim
+uniform float rim;  // width of the line along edges, in pixels
 
 // every fraction, and by how much it exceeds its strongest rival
 void contest(Mix m, out float f[PHASES], out float lead[PHASES]) {
@@ -65,47 +77,29 @@ void contest(Mix m, out float f[PHASES], out float lead[PHASES]) {
     for (int k = 0; k < PHASES; ++k) lead[k] = f[k] < first ? f[k] - first : f[k] - second;
 }
 
-vec3 body(int k, vec4 l) {
+// l: faces towards the light, faces away from it, heaviness around, light on solids
+vec3 body(int k, vec4 l, float depth) {
     vec3 c = phase_color[k];
-    vec3 inside = (c + l.r * (1.0 - c)) * (1.0 - vec3(0.38, 0.33, 0.24) * l.g) * (0.95 + 0.08 * uv.y);
-    vec3 outside = c * (0.955 + 0.045 * uv.y) * (1.0 - 0.15 * l.b);
-    return mix(outside, inside, heaviness[k]);
+    float line = smoothstep(0.3, 1.0, depth) * (1.0 - smoothstep(0.55 * rim, rim, depth));
+    vec3 inside = c + strength.x * l.r * (1.0 - c) * (0.3 + 0.7 * c);
+    inside = mix(inside, vec3(1.0), strength.w * line * smoothstep(0.05, 0.6, l.r));
+    inside *= 1.0 - vec3(1.1, 1.0, 0.8) * strength.y * l.g;
+    return mix(c, inside, heaviness[k]) * (1.0 - strength.z * smoothstep(0.06, 0.7, l.b - heaviness[k]));
 }
 
-vec3 liquid(Mix m, vec4 l) {
+vec3 painted(Mix m, vec4 light) {
     float f[PHASES], lead[PHASES];
     contest(m, f, lead);
     float total = 1e-4;
-    vec3 result = vec3(0.0), mist = vec3(0.0);
-    float heavy_share = 0.0, heavy_part = 1e-4;
+    vec3 fluid = vec3(0.0);
     for (int k = 0; k < PHASES; ++k) {
-        float share = edge(lead[k]);
+        float depth = pixels(lead[k]), share = clamp(depth + 0.5, 0.0, 1.0);
         total += share;
-        result += share * body(k, l);
-        heavy_share += share * heaviness[k];
-        mist += heaviness[k] * f[k] * phase_color[k];
-        heavy_part += heaviness[k] * f[k];
+        fluid += share * body(k, light, depth);
     }
-    // spray thinner than half a cell has no surface; it shows as mist
-    float thin = (1.0 - heavy_share / total) * smoothstep(0.04, 0.5, heavy_part);
-    return mix(result / total, mist / heavy_part, 0.42 * thin * thin);
-}
-
-vec3 field(Mix m, vec3 tone) {
-    float f[PHASES], lead[PHASES];
-    contest(m, f, lead);
-    float line = 0.0;  // where phases meet
-    for (int k = 0; k < PHASES; ++k) line = max(line, contour(lead[k]));
-    return mix(tone, vec3(dot(tone, vec3(0.3, 0.6, 0.1)) > 0.5 ? 0.0 : 1.0), 0.35 * line);
-}
-
-// light: white added inside, depth inside, shadow outside, light on solids;  or the field's colour
-vec3 painted(Mix m, vec4 light) {
-    float solid = m.first.a;
-    vec3 fluid = show_field == 1 ? field(m, light.rgb) : liquid(m, light);
-    vec3 rock = stone * (0.96 + 0.06 * uv.y) + 0.32 * (light.a - 0.5);
-    fluid *= 1.0 - 0.22 * smoothstep(0.0, 0.5, solid);
-    return mix(fluid, rock, edge(solid - 0.5));
+    float wall = pixels(m.first.a - 0.5);
+    vec3 rock = stone + 0.55 * (light.a - 0.5);
+    return mix(fluid / total, rock, clamp(wall + 0.5, 0.0, 1.0));
 }
 """
 )
@@ -117,41 +111,23 @@ LIGHT = (
     + """
 layout(location = 0) out vec4 light;
 layout(location = 1) out vec4 plain;
-uniform sampler2D fine, fine_more, around, tone;
-uniform vec2 cell;  // in uv
+uniform sampler2D fine, fine_more, around;
+uniform vec2 reach;  // of the light, in the domain
 
 const vec2 SUN = vec2(-0.5, 0.866);  // from the upper left, as on a drawing board
-vec2 at;
-vec4 read(sampler2D image) { return texture(image, at); }
-Mix mix_at(vec2 place) { at = place; return MIX(read, fine); }
-
-vec4 shares(Mix m) {
-    vec2 blur = texture(around, uv).xy;
-    vec2 h = 0.5 * cell;
-    Mix e = mix_at(uv + vec2(h.x, 0.0)), w = mix_at(uv - vec2(h.x, 0.0));
-    Mix n = mix_at(uv + vec2(0.0, h.y)), s = mix_at(uv - vec2(0.0, h.y));
-    vec2 slope = vec2(heavy(e) - heavy(w), heavy(n) - heavy(s));  // per cell
-    float steep = length(slope);
-    float facing = dot(-slope / max(steep, 1e-3), SUN);
-    float depth = (heavy(m) - 0.5) / max(steep, 0.05);  // in cells, positive inside the heavy phase
-
-    float glow = 1.0 - smoothstep(0.45, 1.0, blur.x);
-    float deep = smoothstep(0.55, 1.0, blur.y);
-    float band = smoothstep(-0.05, 0.35, depth) * (1.0 - smoothstep(0.35, 1.15, depth)) * smoothstep(0.08, 0.3, steep);
-    float lit = max(facing, 0.0);
-    float shadow = dot(texture(around, uv + SUN * cell * 1.6).xy, vec2(0.6, 0.4));
-    vec2 rise = vec2(e.first.a - w.first.a, n.first.a - s.first.a);
-    return vec4(
-        0.26 * glow * (1.0 - 0.75 * deep) + 0.36 * band * lit * lit,
-        0.75 * deep + 0.5 * band * max(-facing, 0.0),
-        smoothstep(0.05, 0.75, shadow),
-        0.5 + 0.5 * clamp(dot(-rise, SUN), -1.0, 1.0)
-    );
-}
 
 void main() {
-    Mix m = mix_at(uv);
-    light = show_field == 1 ? vec4(texture(tone, uv).rgb, 0.5) : shares(m);
+    vec3 here = texture(around, domain).xyz;  // heaviness nearby and further around, solids
+    vec3 sunny = texture(around, domain + SUN * reach).xyz, away = texture(around, domain - SUN * reach).xyz;
+    vec3 rise = away - sunny;
+    float facing = 0.75 * rise.x + 0.5 * rise.y;
+    float above = dot(vec4(here.xy, sunny.xy), vec4(0.3, 0.2, 0.3, 0.2));
+    light = vec4(clamp(facing, 0.0, 1.0), clamp(-facing, 0.0, 1.0), above, 0.5 + 0.5 * clamp(rise.z, -1.0, 1.0));
+#if WIDE
+    Mix m = Mix(3.0 * texture(fine, cells) - 1.0, 3.0 * texture(fine_more, cells) - 1.0);
+#else
+    Mix m = Mix(3.0 * texture(fine, cells) - 1.0, vec4(0.0));
+#endif
     plain = vec4(painted(m, light), 1.0);
 }
 """
@@ -165,11 +141,60 @@ PAINT = (
 out vec4 color;
 uniform sampler2D fine, fine_more, light;
 
-vec4 read(sampler2D image) { return texture(image, uv); }
-
-void main() { color = vec4(painted(MIX(read, fine), texture(light, uv)), 1.0); }
+void main() { color = vec4(painted(mix_at(cells, fine, fine_more), texture(light, uv)), 1.0); }
 """
 )
+
+# A field under its colour map, every pixel: at the centre of a cell it has that cell's value.
+FIELD = """
+in vec2 uv, cells, domain;
+out vec4 color;
+uniform sampler2D values, colormap;
+
+void main() { color = texture(colormap, vec2((texture(values, cells).r * 255.0 + 0.5) / 256.0, 0.5)); }
+"""
+
+# Over a field: lines where phases meet, and solids.
+OUTLINE = (
+    SHARP
+    + PAINTED
+    + """
+out vec4 color;
+uniform sampler2D fine, fine_more, under;
+
+void main() {
+    Mix m = mix_at(cells, fine, fine_more);
+    float f[PHASES], lead[PHASES];
+    contest(m, f, lead);
+    float line = 0.0;
+    for (int k = 0; k < PHASES; ++k) line = max(line, 1.0 - clamp(abs(pixels(lead[k])) - 0.4, 0.0, 1.0));
+    vec3 tone = texture(under, uv).rgb;
+    vec3 shown = mix(tone, vec3(dot(tone, vec3(0.3, 0.6, 0.1)) > 0.5 ? 0.0 : 1.0), 0.35 * line);
+    color = vec4(mix(shown, stone, clamp(pixels(m.first.a - 0.5) + 0.5, 0.0, 1.0)), 1.0);
+}
+"""
+)
+
+# Capsules, each with a square of its own: drops, bubbles, streamlines.
+CAPSULE_VERTEX = """#version 330 core
+layout(location = 0) in vec2 place;  // in the picture, 0..1
+layout(location = 1) in vec4 shape;  // from its centre along and across [pixels], half length, radius [pixels]
+layout(location = 2) in vec4 tint;
+out vec4 capsule, color_of;
+void main() {
+    capsule = shape;
+    color_of = tint;
+    gl_Position = vec4(2.0 * place - 1.0, 0.0, 1.0);
+}
+"""
+CAPSULE = """
+in vec4 capsule, color_of;
+out vec4 color;
+void main() {
+    float away = length(vec2(max(abs(capsule.x) - capsule.z, 0.0), capsule.y)) - capsule.w;
+    color = vec4(color_of.rgb, color_of.a * clamp(0.5 - away, 0.0, 1.0));
+}
+"""
 
 
 def source(shader: str, phases: int) -> str:

@@ -1,4 +1,4 @@
-"""Cells between cells, who owns them, and where edges are."""
+"""Values between cells, means around them, and triangles over them."""
 
 import numpy as np
 import pytest
@@ -23,34 +23,23 @@ def test_resampling_is_the_cubic_b_spline(factor):
     np.testing.assert_allclose(resample.resampled(cells, factor), along[0] @ wide @ along[1].T, atol=1e-12)
 
 
-@given(seed=st.integers(0, 10**6), phases=st.integers(2, 5), pixels=st.sampled_from([1.5, 2.0, 3.5, 9.0]))
-def test_where_no_edge_is_near_one_owner_stays_ahead_in_every_pixel(seed, phases, pixels):
-    random = np.random.default_rng(seed)
-    fine = random.integers(0, 255 // (phases - 1) + 1, (phases, 12, 15)).astype(np.uint8)
-    fine[:, :, 4:] = fine[:, :1, :1]  # mostly of one kind, so that much is far from edges
-    fine[-1] = 255 * (random.uniform(size=(12, 15)) < 0.01)
-    owner, marked = resample.owners(fine), resample.near_edges(resample.owners(fine), pixels)
-    assert owner.shape == marked.shape == (12, 15)
-    points = random.uniform(0, 1, (2, 4000)) * np.array([[12], [15]])
-    inside = ~marked[points[0].astype(int), points[1].astype(int)]
-    assert inside.mean() > 0.05
-    reach = random.uniform(-resample.EDGE / pixels, resample.EDGE / pixels, (2, 4000))  # as far as an edge is seen
-    owners = [owner_at(fine, *points), owner_at(fine, *(points + reach))]
-    expected = owner[points[0].astype(int), points[1].astype(int)]
-    for found in owners:
-        assert (found == expected)[inside].all()
+def test_padding_is_numpys():
+    values = np.random.default_rng(2).standard_normal((2, 5, 7))
+    np.testing.assert_array_equal(resample.padded(values, 3), np.pad(values, ((0, 0), (3, 3), (3, 3)), mode="edge"))
 
 
-def owner_at(fine, row, column):
-    """Between texels, as the shader reads them."""
-    y, x = (np.clip(place - 0.5, 0, n - 1) for place, n in ((row, fine.shape[1]), (column, fine.shape[2])))
-    j, i = np.minimum(y.astype(int), fine.shape[1] - 2), np.minimum(x.astype(int), fine.shape[2] - 2)
-    s, t, f = y - j, x - i, fine.astype(float)
-    low = (1 - t) * f[:, j, i] + t * f[:, j, i + 1]
-    high = (1 - t) * f[:, j + 1, i] + t * f[:, j + 1, i + 1]
-    *shares, solid = (1 - s) * low + s * high
-    every = np.stack([*shares, 255 - sum(shares)])
-    return np.where(solid > 127.5, len(every), every.argmax(axis=0))
+@given(seed=st.integers(0, 10**6), reach=st.sampled_from([-0.5, 0.0, 0.4, 1.0, 2.3]))
+def test_what_is_widened_reaches_as_far_as_it_was_told(seed, reach):
+    marked = np.random.default_rng(seed).uniform(size=(9, 11)) < 0.05
+    found = resample.widened(marked, reach)
+    j, i = np.indices(marked.shape)
+    expected = np.zeros_like(marked)
+    for row, column in np.argwhere(marked):
+        expected |= np.maximum(abs(j - row), abs(i - column)) < reach + 1 - 1e-9
+    assert (found >= expected).all()
+    assert (found >= marked).all()
+    if reach <= 0:
+        np.testing.assert_array_equal(found, marked)
 
 
 def test_quads_cover_what_is_marked_and_nothing_else():
