@@ -31,6 +31,7 @@ class Settings:
     rows: int = 0  # of the grid; 0: as many as this machine keeps up with, found anew
     tol: float = 0.0  # 0: the command line's default
     view: str = "phase"
+    theme: str = "clean"  # of the picture
     tool: str = "push"
     radius: float = 0.05
     mirror: bool = False

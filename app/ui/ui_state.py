@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from app.render.look import Look
+from app.render.region import WHOLE
+from app.render.themes import theme_named
 from app.render.views import VIEWS, Range, View
 from app.ui.settings import BUDGET, RADII, Settings
 from app.ui.theme import Fonts
@@ -14,13 +17,18 @@ KEYS = (
     ("Left, Right", "one frame back or forth on the time line"),
     ("R", "reset to time zero; what was drawn there stays"),
     ("1 - 9", "views: " + ", ".join(view.name for view in VIEWS)),
+    ("0", "show the whole domain again"),
+    ("L", "streamlines"),
     ("[ and ]", "smaller and larger brush"),
     ("P", "place a probe under the mouse, or remove it"),
     ("M", "mirror the brush"),
     ("Ctrl+Z, Ctrl+Y", "undo and redo drawing"),
     ("Ctrl+S", "save as scene"),
-    ("F9", "start or end a recording"),
-    ("F12", "screenshot"),
+    ("F9", "start or end a recording of the fluid"),
+    ("F12", "picture of the fluid"),
+    ("Shift+F9, Shift+F12", "the same of the whole window"),
+    ("Tab", "hide or show the panel"),
+    ("F11", "full screen"),
     ("H", "this help"),
     ("O", "hide or show the numbers on the fluid"),
     ("Esc", "close a list, help or tour; twice: quit"),
@@ -33,6 +41,8 @@ MOUSE = (
     ("Pour, or a fluid's name", "add that fluid under the brush"),
     ("Wall, Erase", "build and remove walls"),
     ("Move", "drag a wall"),
+    ("Wheel", "zoom"),
+    ("Middle button", "drag what is zoomed; double click shows all"),
     ("Shift + wheel", "brush size"),
     ("Drop a file", "open a state (.npz), a scene (.toml) or a log (.jsonl)"),
 )
@@ -54,6 +64,8 @@ class UiState:
     phase: int = 0  # that pour pours
     radius: float = 0.05  # of the brush, fraction of the domain's height
     mirror: bool = False  # every stroke also from the other side
+    look: Look = field(default_factory=Look)  # theme, magnified region, streamlines
+    panel: bool = True  # whether it is shown
     show_help: bool = False
     overlay: bool = True  # numbers on the fluid
     touring: bool = False  # the tour's card covers the foot of the fluid
@@ -68,6 +80,14 @@ class UiState:
         """Sets the radius of the brush, within what the slider allows."""
         self.radius = min(max(round(radius, 4), RADII[0]), RADII[1])  # sliders are of single precision
 
+    def show_all(self) -> None:
+        """Ends the magnification."""
+        self.look = replace(self.look, region=WHOLE)
+
+    def toggle_streamlines(self) -> None:
+        """Shows streamlines, or hides them."""
+        self.look = replace(self.look, streamlines=not self.look.streamlines)
+
     def look_at(self, view: View) -> None:
         """Changes the view; its range is found anew."""
         self.view, self.automatic, self.limits = view, True, UNIT
@@ -79,3 +99,4 @@ class UiState:
         self.radius, self.mirror, self.scale = settings.radius, settings.mirror, settings.scale
         self.timeline, self.overlay = settings.timeline, settings.overlay
         self.closed = set(settings.closed)
+        self.look = Look(theme_named(settings.theme))

@@ -11,8 +11,9 @@ from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.session.strokes import mirrored
 from app.ui import theme
-from app.ui.rect import Rect
 from app.ui.ui_state import UiState
+from app.viewport.navigation import Navigation
+from app.viewport.transform import ViewTransform
 from app.worker.view_model import ViewModel
 from sim.frame import Stroke
 
@@ -22,6 +23,7 @@ class BrushInput:
 
     def __init__(self, view: ViewModel, state: UiState) -> None:
         self._view, self._state = view, state
+        self._navigation = Navigation(state)
         self._mouse: tuple[float, float] | None = None  # of the stroke under way [m]
         self._holds = False  # what the stroke draws or drags waits for the release
 
@@ -30,23 +32,25 @@ class BrushInput:
         """Whether a stroke is under way."""
         return self._mouse is not None
 
-    def handle(self, snapshot: Snapshot, pictures: Sequence[Rect]) -> None:
+    def handle(self, snapshot: Snapshot, pictures: Sequence[ViewTransform]) -> None:
         """Uses the brush in whichever of the pictures the mouse is."""
         both = imgui.ButtonFlags_.mouse_button_left | imgui.ButtonFlags_.mouse_button_right
         mouse, state, place = imgui.get_mouse_pos(), self._state, None
-        for k, picture in enumerate(pictures):
+        for k, transform in enumerate(pictures):
+            picture = transform.picture
             imgui.set_cursor_screen_pos(ImVec2(picture.x, picture.y))
             imgui.invisible_button(f"fluid{k}", ImVec2(picture.width, picture.height), both)
             if imgui.is_item_hovered() and not state.show_help:
-                self._draw_ring(mouse, picture)
+                self._draw_ring(mouse, transform)
                 self._resize()
+                self._navigation.hover(transform)
             if imgui.is_item_active():
-                place = picture
+                place = transform
+        self._navigation.drag()
         if place is None:
             self._release()
             return
-        meters = snapshot.grid.height / place.height
-        here = ((mouse.x - place.x) * meters, (place.bottom - mouse.y) * meters)
+        here = place.to_meters(mouse.x, mouse.y)
         first, start = self._mouse is None, self._mouse or here
         self._mouse = here
         tool = "push" if imgui.is_mouse_down(imgui.MouseButton_.right) else state.tool
@@ -70,14 +74,15 @@ class BrushInput:
             self._view.submit(Session.let_go)
         self._mouse, self._holds = None, False
 
-    def _draw_ring(self, mouse: ImVec2, picture: Rect) -> None:
+    def _draw_ring(self, mouse: ImVec2, transform: ViewTransform) -> None:
         """The outline of the brush, and of its mirror image."""
         state = self._state
-        ring = theme.packed(theme.INK if state.view.field is not None else theme.GROUND, 0.5)
-        ink, radius = imgui.get_window_draw_list(), state.radius * picture.height
+        dark = state.view.field is not None or state.look.theme.gas is not None
+        ring, whole = theme.packed(theme.INK if dark else theme.GROUND, 0.5), transform.whole
+        ink, radius = imgui.get_window_draw_list(), state.radius * whole.height
         ink.add_circle(mouse, radius, ring, 48, 1.5)
         if state.mirror:
-            other = picture.x + picture.right - mouse.x
+            other = whole.x + whole.right - mouse.x
             ink.add_circle((other, mouse.y), radius, ring, 48, 1.0)
 
     def _resize(self) -> None:

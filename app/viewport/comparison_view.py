@@ -7,6 +7,7 @@ from typing import Any
 from imgui_bundle import imgui
 
 from app.render.compositor import Compositor
+from app.render.look import PLAIN, Look
 from app.render.renderer import FluidRenderer
 from app.render.views import VIEWS, Range, View
 from app.session.snapshot import ComparisonSnapshot
@@ -43,6 +44,7 @@ class ComparisonView:
         header: bool = True,
         view: View = VIEWS[0],
         limits: Range = UNIT_RANGE,
+        look: Look = PLAIN,
     ) -> Layout:
         """The whole comparison in an area; returns its layout."""
         self._follow(comparison)
@@ -54,7 +56,7 @@ class ComparisonView:
             self._header(pen, comparison, places.header, unit)
         styles = styles_of(comparison.results)
         for k, (result, frame) in enumerate(zip(comparison.results, comparison.frames)):
-            self._picture(k, comparison, frame, places.pictures[k], view, limits)
+            self._picture(k, comparison, frame, places.pictures[k], view, limits, look)
             self._caption(pen, comparison, result, styles[k], places.captions[k], unit)
             words, tint = (result.warning, theme.WARNING) if result.warning else (parting(comparison, k), theme.INK)
             if words:
@@ -93,16 +95,16 @@ class ComparisonView:
             self._limits, self._compared = AxisLimits(), compared
 
     def _picture(
-        self, k: int, comparison: ComparisonSnapshot, frame: Any, place: Rect, view: View, limits: Range
+        self, k: int, comparison: ComparisonSnapshot, frame: Any, place: Rect, view: View, limits: Range, look: Look
     ) -> None:
         while len(self._panes) <= k:
             self._panes.append((FluidRenderer(), ()))
         renderer, drawn = self._panes[k]
         scale = imgui.get_io().display_framebuffer_scale
         pixels = max(1, round(place.width * scale.x)), max(1, round(place.height * scale.y))
-        wanted = (frame, view.name, limits, pixels)
+        wanted = (frame, view.name, limits, pixels, comparison.scene, look)
         if drawn[:1] == () or drawn[0] is not frame or drawn[1:] != wanted[1:]:
-            renderer.draw(frame, comparison.scene, comparison.grid, view, limits, pixels)
+            renderer.draw(frame, comparison.scene, comparison.grid, view, limits, pixels, look)
             self._panes[k] = renderer, wanted
         self._compositor.lay(renderer, place.x, place.y)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from imgui_bundle import imgui
 
+from app.render.region import WHOLE
 from app.session.snapshot import Snapshot
 from app.ui import theme
 from app.ui.draw_list import DrawList
@@ -49,6 +50,10 @@ class Overlay:
                 text = "paused at time zero: what you draw becomes part of the scene"
             place = max(right, picture.x + MARGIN * theme.unit()), picture.y + MARGIN * theme.unit()
             DrawList(self._state.fonts).tag(*place, text, theme.TEXT * theme.unit(), theme.WARNING)
+        if self._state.look.region != WHOLE:
+            text, low = f"{self._state.look.region.magnification:.3g} x   (0: all)", (MARGIN + 22) * theme.unit()
+            place = picture.x + MARGIN * theme.unit(), picture.bottom - low
+            DrawList(self._state.fonts).tag(*place, text, theme.TEXT * theme.unit(), theme.INK)
         if self._state.view.field is not None:
             self._color_bar(picture)
         if self._state.view.tiles:

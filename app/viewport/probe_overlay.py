@@ -12,11 +12,11 @@ from app.solving.probes import Place
 from app.ui import theme
 from app.ui.draw_list import DrawList
 from app.ui.log_slider import short
-from app.ui.rect import Rect
 from app.ui.ui_state import UiState
+from app.viewport.transform import ViewTransform
 from app.worker.view_model import ViewModel
 
-REACH = 0.03  # of the height, within which P removes a probe instead of placing one
+REACH = 0.03  # of the picture's height, within which P removes a probe instead of placing one
 
 
 class ProbeOverlay:
@@ -25,11 +25,11 @@ class ProbeOverlay:
     def __init__(self, view: ViewModel, state: UiState) -> None:
         self._view, self._state = view, state
 
-    def draw(self, snapshot: Snapshot, picture: Rect) -> None:
+    def draw(self, snapshot: Snapshot, transform: ViewTransform) -> None:
         """Markers, and the value under the mouse unless it is pressed."""
-        pen, unit = DrawList(self._state.fonts), theme.unit()
+        pen, unit, picture = DrawList(self._state.fonts), theme.unit(), transform.picture
         for k, place in enumerate(snapshot.probes):
-            x, y = on_screen(place, snapshot, picture)
+            x, y = transform.to_pixels(*place)
             if not picture.holds(x, y):
                 continue
             tint = theme.PROBE_COLORS[k]
@@ -40,9 +40,9 @@ class ProbeOverlay:
         mouse = imgui.get_mouse_pos()
         if not (imgui.is_window_hovered() and picture.holds(mouse.x, mouse.y)) or self._state.show_help:
             return
-        here = in_metres((mouse.x, mouse.y), snapshot, picture)
+        here = transform.to_meters(mouse.x, mouse.y)
         if imgui.is_key_pressed(imgui.Key.p, False) and not imgui.get_io().want_text_input:
-            self._toggle(snapshot, here)
+            self._toggle(snapshot, here, REACH * picture.height / transform.pixels_per_meter)
         if self._state.overlay and not imgui.is_any_mouse_down():
             text = reading(snapshot, self._state.view, here)
             size = theme.SMALL * unit
@@ -50,9 +50,9 @@ class ProbeOverlay:
             x = mouse.x + 16 * unit if mouse.x + wide < picture.right else mouse.x - wide
             pen.tag(x, mouse.y + 14 * unit, text, size, theme.INK)
 
-    def _toggle(self, snapshot: Snapshot, place: Place) -> None:
+    def _toggle(self, snapshot: Snapshot, place: Place, reach: float) -> None:
         try:
-            places = probes.toggled(snapshot.probes, place, REACH * snapshot.grid.height)
+            places = probes.toggled(snapshot.probes, place, reach)
         except ValueError as error:
             self._view.notify(error)
             return
@@ -72,15 +72,3 @@ def reading(snapshot: Snapshot, view: View, place: Place) -> str:
         name = snapshot.scene.phases[which].name
         return name if share > 0.9995 else f"{name} {100 * share:.1f} %"
     return f"{short(float(view.field(frame, grid)[cell]))} {view.unit}"
-
-
-def in_metres(point: tuple[float, float], snapshot: Snapshot, picture: Rect) -> Place:
-    """The place in the fluid of a point on the screen."""
-    meters = snapshot.grid.height / picture.height
-    return (point[0] - picture.x) * meters, (picture.bottom - point[1]) * meters
-
-
-def on_screen(place: Place, snapshot: Snapshot, picture: Rect) -> tuple[float, float]:
-    """The point on the screen of a place in the fluid."""
-    pixels = picture.height / snapshot.grid.height
-    return picture.x + place[0] * pixels, picture.bottom - place[1] * pixels

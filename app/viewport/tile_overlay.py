@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.ui import theme
-from app.ui.rect import Rect
+from app.viewport.transform import ViewTransform
 from precond.htp import tile_inspection
 from precond.htp.layout import SIDE
 
@@ -25,11 +25,13 @@ def draw_edges(
     ink: Any,
     shape: tuple[int, int],
     picked: tile_inspection.Tile | None,
-    picture: Rect,
+    transform: ViewTransform,
 ) -> None:
     """Lines between blocks, the heavier the coarser, and a frame around the picked tile."""
-    ny, nx = shape
+    (ny, nx), picture = shape, transform.whole
     cell, left, top, bottom = picture.width / nx, picture.x, picture.y, picture.bottom
+    seen = transform.picture
+    ink.push_clip_rect((seen.x, seen.y), (seen.right, seen.bottom), True)
     shown = [edges for level, edges in enumerate(tile_inspection.edges(ny, nx)) if SIDE * 2**level * cell >= FINEST]
     shade = theme.packed(theme.DIM, 0.75)
     for width, (rows, columns) in enumerate(shown, start=1):
@@ -41,6 +43,7 @@ def draw_edges(
         low, high = max(picked.row, 0), min(picked.row + SIDE, ny)
         first, last = left + picked.column * cell, left + min(picked.column + SIDE, nx) * cell
         ink.add_rect((first, bottom - high * cell), (last, bottom - low * cell), theme.packed(theme.WARNING), 0.0, 2.5)
+    ink.pop_clip_rect()
 
 
 def draw_functions(ink: Any, functions: np.ndarray, corner: tuple[float, float], unit: float) -> None:

@@ -24,6 +24,7 @@ from app.viewport.comparison_view import ComparisonView
 from app.viewport.overlay import MARGIN, Overlay
 from app.viewport.probe_overlay import ProbeOverlay
 from app.viewport.timeline_bar import TimelineBar
+from app.viewport.transform import ViewTransform
 from app.worker.view_model import ViewModel
 
 SMALLEST = 48.0  # [pixels] of a viewport in which anything can be seen; a minimised window has less
@@ -76,12 +77,13 @@ class Viewport:
         # on whole pixels, or the picture would be blurred
         x, y = round(origin.x + (room.x - width) / 2), round(origin.y + (room.y - strip - height) / 2)
         picture = Rect(x, y, width, height)
+        transform = ViewTransform(picture, self._state.look.region, snapshot.grid)
         self._picture(snapshot, picture)
         if self._state.view.tiles:
-            tile_overlay.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, snapshot.tile, picture)
-        self.brush.handle(snapshot, [picture])
+            tile_overlay.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, snapshot.tile, transform)
+        self.brush.handle(snapshot, [transform])
         self._overlay.draw(snapshot, picture, area, rate)
-        self._probes.draw(snapshot, picture)
+        self._probes.draw(snapshot, transform)
         if comparison is not None:
             below = Rect(origin.x, origin.y + room.y - strip + MARGIN, room.x, strip - MARGIN)
             self._comparison.strip(comparison, below, snapshot.method)
@@ -103,12 +105,15 @@ class Viewport:
         state = self._state
         self._find_limits(snapshot)
         self._drawn = (snapshot.serial, state.view.name)
-        places = self._comparison.draw(comparison, area, header=False, view=state.view, limits=state.limits)
+        places = self._comparison.draw(
+            comparison, area, header=False, view=state.view, limits=state.limits, look=state.look
+        )
+        transforms = [ViewTransform(place, state.look.region, snapshot.grid) for place in places.pictures]
         if state.view.tiles:
-            for result, place in zip(comparison.results, places.pictures):
+            for result, transform in zip(comparison.results, transforms):
                 if result.precond in tile_overlay.METHODS:
-                    tile_overlay.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, None, place)
-        self.brush.handle(snapshot, places.pictures)
+                    tile_overlay.draw_edges(imgui.get_window_draw_list(), snapshot.grid.shape, None, transform)
+        self.brush.handle(snapshot, transforms)
         if state.view.field is not None:  # a colour bar would hide half a pane
             text = f"{state.view.name} {short(state.limits.low)} to {short(state.limits.high)} {state.view.unit}"
             place = places.pictures[-1]
@@ -126,9 +131,10 @@ class Viewport:
         state, scale = self._state, imgui.get_io().display_framebuffer_scale
         pixels = (max(1, round(place.width * scale.x)), max(1, round(place.height * scale.y)))
         self._find_limits(snapshot)
-        wanted = (snapshot.serial, state.view.name, state.limits, pixels)
+        wanted = (snapshot.serial, state.view.name, state.limits, pixels, state.look)
         if wanted != self._drawn:
-            self._renderer.draw(snapshot.frame, snapshot.scene, snapshot.grid, state.view, state.limits, pixels)
+            place_in = snapshot.scene, snapshot.grid, state.view, state.limits
+            self._renderer.draw(snapshot.frame, *place_in, pixels, state.look)
             self._drawn = wanted
         self.compositor.lay(self._renderer, place.x, place.y)
 

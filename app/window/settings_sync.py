@@ -67,6 +67,7 @@ class SettingsSync:
             rows=view.rows,
             tol=view.choice.tol if self.keeps_tol else self.settings.tol,
             view=state.view.name,
+            theme=state.look.theme.name,
             tool=state.tool,
             radius=state.radius,
             mirror=state.mirror,
