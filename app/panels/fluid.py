@@ -81,7 +81,12 @@ class FluidPanel:
         room = imgui.get_content_region_avail().x
         names, width = 0.27 * room, (0.73 * room - 8) / 2
         left = imgui.get_cursor_pos_x()
-        swatch(phase)
+        flags = imgui.ColorEditFlags_.no_inputs | imgui.ColorEditFlags_.no_label | imgui.ColorEditFlags_.no_tooltip
+        changed, color = imgui.color_edit3("##color", list(phase.color), flags)
+        tip("Colour in the picture; Save ... keeps it in a scene file.")
+        if changed:
+            red, green, blue = (min(max(part, 0.0), 1.0) for part in color)
+            self._view.submit(Session.set_color, k, (red, green, blue))
         imgui.same_line(0, 6)
         imgui.align_text_to_frame_padding()
         imgui.text(shortened(phase.name.capitalize(), names - 26 * theme.unit()))

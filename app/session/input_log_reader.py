@@ -144,6 +144,15 @@ class LogReader:
         self.settings = replace(self.settings, tensions=numbers(table["values"], "values"))
         return (self.settings.tensions,)
 
+    def color(self, table: dict[str, Any]) -> tuple[int, tuple[float, ...]]:
+        """A phase that exists, and its colour."""
+        phase, color = at_least(0, table["phase"], "phase"), scene_reader.numbers(table["color"], 3, "color")
+        if phase >= len(self.settings.densities):
+            raise ValueError(f"phase {phase} does not exist: there are {len(self.settings.densities)}")
+        if not all(0 <= part <= 1 for part in color):
+            raise ValueError("key 'color' must hold numbers from 0 to 1")
+        return phase, color
+
     def stroke(self, table: dict[str, Any]) -> tuple[Stroke]:
         """A stroke whose phase exists."""
         made = Stroke(
@@ -234,6 +243,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...], Callable[..., tu
     "densities": (Session.set_densities, ("values",), LogReader.densities),
     "viscosities": (Session.set_viscosities, ("values",), LogReader.viscosities),
     "tensions": (Session.set_tensions, ("values",), LogReader.tensions),
+    "color": (Session.set_color, ("phase", "color"), LogReader.color),
     "stroke": (Session.stroke, STROKE_KEYS, LogReader.stroke),
     "let-go": (Session.let_go, (), LogReader.nothing),
     "undo": (Session.undo, (), LogReader.nothing),

@@ -256,3 +256,20 @@ def with_ratio(densities: tuple[float, ...], ratio: float, scene: Scene) -> tupl
     if span == 0:
         return tuple(top / (ratio if k else 1.0) for k in range(len(densities)))
     return tuple(top * math.exp(math.log(ratio) * math.log(density / top) / span) for density in own)
+
+
+def check_color(scene: Scene, phase: int, color: tuple[float, float, float]) -> None:
+    """Raises ValueError for a phase that does not exist and for a colour out of range."""
+    if not 0 <= phase < len(scene.phases):
+        raise ValueError(f"phase {phase} does not exist: there are {len(scene.phases)}")
+    if len(color) != 3 or not all(0 <= part <= 1 for part in color):
+        raise ValueError(f"colour {color} must have three parts from 0 to 1")
+
+
+def recolored(scene: Scene, phase: int, color: tuple[float, float, float]) -> Scene:
+    """The scene with another colour of a phase, in the 256 steps that a scene file has."""
+    red, green, blue = (round(255 * part) / 255 for part in color)
+    phases = list(scene.phases)
+    phases[phase] = replace(phases[phase], color=(red, green, blue))
+    made = replace(scene, phases=tuple(phases))
+    return replace(made, source=writer.text_of(made))

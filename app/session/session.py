@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import sim
-from app.session import state_file
+from app.session import scene_editor, state_file
 from app.session.editing import Editing
 from app.session.input_log import InputLog, file_entry, start_line
 from app.session.journal import Journal
@@ -225,6 +225,14 @@ class Session:
         """Surface tensions of the pairs of phases from the next frame on [N/m]."""
         with self.journal.input("tensions", {"values": tensions}):
             self.settings = complete(replace(self.settings, tensions=tensions))
+
+    def set_color(self, phase: int, color: tuple[float, float, float]) -> None:
+        """Colour of a phase, sRGB 0 to 1. It belongs to the scene and is saved with it; no step depends on it."""
+        with self.journal.input("color", {"phase": phase, "color": color}):
+            scene_editor.check_color(self.simulation.scene, phase, color)
+            editor = self.editing.scene_editor
+            editor.bare = scene_editor.recolored(editor.bare, phase, color)
+            self.simulation.scene = scene_editor.recolored(self.simulation.scene, phase, color)
 
     def stroke(self, stroke: Stroke) -> None:
         """Adds a stroke of the brush, for the scene at time zero, else for the next frame."""
