@@ -32,7 +32,7 @@ def run(options: Options) -> int:
             for _ in work.frames():
                 pass
         else:
-            ended = offscreen.record(session, work.frames(), options.record)
+            ended = offscreen.record(session, work.frames(), options.record, options.pictures)
             work.failure = work.failure or ended
     finally:
         session.close_log()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli import interruption
@@ -87,7 +88,7 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     window.use(settings)
     window.frames, window.should_end = options.frames, interruption.asked
     if options.record is not None:
-        window.recorder = Recorder(options.record, toolkit.SIZE, live=True)
+        start_recording(window, options, options.record)
     simulation = SimulationProcess(WindowJob(options, undecided, settings.settings.timeline), view)
     simulation.start()
     try:
@@ -96,10 +97,19 @@ def run(options: Options, settings: SettingsSync | None = None) -> int:
     finally:
         simulation.close()
         if window.recording:
-            print(window.end_recording())
+            print(window.capture.end())
     if view.fatal_error or simulation.failure:
         raise Refusal(view.fatal_error or simulation.failure, RUN_TIME)
     return 0
+
+
+def start_recording(window: Window, options: Options, path: Path) -> None:
+    """Records the window, or the fluid alone, from the first picture on."""
+    pictures = options.pictures
+    if pictures is not None:
+        window.state.look = replace(window.state.look, theme=pictures.look.theme)
+    size = toolkit.SIZE if pictures is None else pictures.size
+    window.capture.start(Recorder(path, size, live=True), whole=pictures is None)
 
 
 def compare(view: RemoteViewModel, options: Options) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import __version__
+from app.cli.pictures import check_folder, pictures_of, record_of
 from app.cli.validation import (
     check_display,
     check_dump,
@@ -23,7 +24,9 @@ from app.cli.validation import (
     state_of,
     tol_of,
 )
+from app.record.animation import is_folder
 from app.record.video import poster_of
+from app.render.look import StillOptions
 from app.solving.choice import Variant
 from precond.support.command_line import Parser, Refusal, check_device, check_outputs, joined, path_of, whole
 
@@ -54,6 +57,7 @@ class Options:
     headless: bool = False
     frames: int | None = None  # output frames of 1/60 s
     record: Path | None = None
+    pictures: StillOptions | None = None  # how the fluid alone is recorded; None: the window is
     compare: tuple[Variant, ...] = ()  # methods side by side
     race: bool = False  # each as fast as its solver allows
     json: Path | None = None
@@ -95,7 +99,22 @@ def parser() -> Parser:
     p.add_argument(
         "--frames", metavar="K", help=f"stop after K frames of 1/60 s (default {DEFAULT_FRAMES} with --headless)"
     )
-    p.add_argument("--record", metavar="FILE.mp4", help="record a video of the window, a picture after every frame")
+    p.add_argument(
+        "--record",
+        metavar="FILE|DIR/",
+        help="record a picture after every frame: .mp4 of the window, or with --size of the fluid alone; with "
+        "--headless also .webp, .gif or a new folder of PNG pictures, of the fluid alone",
+    )
+    p.add_argument("--size", metavar="WxH", help="with --record: pixels of a recording of the fluid alone")
+    p.add_argument(
+        "--supersample",
+        metavar="N",
+        nargs="?",
+        const="2",
+        help="with --record: draw N times as fine (2 without a number, 4 at most) and average",
+    )
+    p.add_argument("--theme", metavar="NAME", help="with --record: clean (default) or dark")
+    p.add_argument("--transparent", action="store_true", help="with --record of .webp or PNG: without the gas")
     p.add_argument(
         "--compare",
         metavar="NAME,NAME[,...]",
@@ -138,7 +157,7 @@ def options(argv: Sequence[str]) -> Options | None:
             print(f"{name:16s} {scene_reader.load(name).sentence}")
         return None
     outputs = {
-        "--record": path_of(given.record, "--record", ".mp4"),
+        "--record": record_of(given.record),
         "--json": path_of(given.json, "--json", ""),
         "--save-state": path_of(given.save_state, "--save-state", ".npz"),
         "--log": path_of(given.log, "--log", ".jsonl"),
@@ -172,7 +191,12 @@ def options(argv: Sequence[str]) -> Options | None:
     preconds = preconds_of(given.precond, given.weights, given.headless, frames)
     check_device(given.device)
     check_weights(given.weights, given.precond, (*preconds, *(each.precond for each in compare)))
-    check_outputs(outputs)
+    pictures = pictures_of(given, outputs["--record"], scene)
+    if outputs["--record"] is not None and is_folder(given.record):
+        check_folder(outputs["--record"])
+        check_outputs({option: path for option, path in outputs.items() if option != "--record"})
+    else:
+        check_outputs(outputs)
     dump_systems = path_of(given.dump_systems, "--dump-systems", "")
     if dump_systems is not None:
         check_dump(dump_systems, given.headless, outputs)
@@ -191,6 +215,7 @@ def options(argv: Sequence[str]) -> Options | None:
         headless=given.headless,
         frames=frames,
         record=outputs["--record"],
+        pictures=pictures,
         compare=compare,
         race=given.race,
         json=outputs["--json"],

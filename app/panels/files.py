@@ -13,7 +13,7 @@ from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.ui import theme
 from app.ui.actions import Actions
-from app.ui.settings import BUDGET_MAX, SCALES
+from app.ui.settings import BUDGET_MAX, CAPTURES, SCALES
 from app.ui.tooltips import tip
 from app.ui.ui_state import UiState
 from app.ui.widgets import button, note, row, track
@@ -33,12 +33,15 @@ class FilesPanel:
         run((
             ("Stop", "Stop recording and finish the video in the folder out. Key: F9.", actions.toggle_recording)
             if actions.recording else
-            ("Record", "Record a video of the window into the folder out. Key: F9.", actions.toggle_recording),
-            ("Picture", "Save a picture of the window in the folder out. Key: F12.", actions.take_screenshot),
+            ("Record", "Record the fluid, to play in real time, into the folder out. Key: F9, with Shift the whole "
+             "window.", actions.toggle_recording),
+            ("Picture", "Save a picture of the fluid in the folder out. Key: F12, with Shift of the whole window.",
+             actions.take_screenshot),
             ("Save", "Save the state of the fluid in the folder out, to continue from it later.", actions.save_state),
             ("Open ...", "Open a saved state, a scene or a log. Or drop its file on the window.", self._open_list.show),
         ), self._state, "record")  # fmt: skip
         self._open_list.draw(actions.open_file)
+        self._capture_size()
         run((
             ("Fields .npz", "Export density, velocity, pressure and fractions of this frame for NumPy.",
              lambda: actions.export_fields(".npz")),
@@ -46,6 +49,16 @@ class FilesPanel:
              lambda: actions.export_fields(".vti")),
             ("Plots", "Save the plots as a picture (png) and their numbers (csv).", actions.export_plots),
         ))  # fmt: skip
+
+    def _capture_size(self) -> None:
+        state = self._state
+        imgui.set_next_item_width(-1)
+        if imgui.begin_combo("##capture", f"pictures and recordings {state.capture} pixels high"):
+            for rows in CAPTURES:
+                if imgui.selectable(f"{rows}##capture", rows == state.capture)[0]:
+                    state.capture = rows
+            imgui.end_combo()
+        tip("Size of pictures and recordings of the fluid; their width follows from the domain.")
 
     def draw_notices(self, snapshot: Snapshot) -> None:
         """All notices, the newest first."""

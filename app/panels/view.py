@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from imgui_bundle import imgui
 
+from app.render.themes import THEMES
 from app.render.views import VIEWS, Range
 from app.session.snapshot import Snapshot
 from app.ui.tooltips import MAPS_ARE_SAFE, NUMBERS, tip
@@ -19,6 +22,7 @@ class ViewPanel:
 
     def draw(self, snapshot: Snapshot) -> None:
         """The whole group."""
+        self._look()
         state = self._state
         imgui.set_next_item_width(0.55 * imgui.get_content_region_avail().x)
         if imgui.begin_combo("##view", f"{state.view.name} {state.view.unit and '[' + state.view.unit + ']'}"):
@@ -43,6 +47,22 @@ class ViewPanel:
         tip(NUMBERS["range"])
         if changed and low < high:
             state.limits = Range(low, high)
+
+    def _look(self) -> None:
+        """Theme and streamlines."""
+        state = self._state
+        imgui.set_next_item_width(0.4 * imgui.get_content_region_avail().x)
+        if imgui.begin_combo("##theme", f"{state.look.theme.name} picture"):
+            for theme in THEMES:
+                if imgui.selectable(f"{theme.name}##theme", theme is state.look.theme)[0]:
+                    state.look = replace(state.look, theme=theme)
+            imgui.end_combo()
+        tip("Ground of the picture. Liquids keep their colours, which you change under Fluid.")
+        imgui.same_line()
+        changed, _ = imgui.checkbox("streamlines", state.look.streamlines)
+        if changed:
+            state.toggle_streamlines()
+        tip("Which way the fluid moves at this moment, longer where it is faster. Key: L.")
 
     def _iteration(self, snapshot: Snapshot) -> None:
         """Of which iteration the error or residual is shown; at the right end, of the last."""

@@ -89,6 +89,15 @@ class Target:
             raise RuntimeError("this OpenGL driver cannot draw into textures: update it, or use --headless")
         self.size = size
 
+    def read(self) -> np.ndarray:
+        """Its pixels, (height, width, 3) uint8 RGB, top row first."""
+        width, height = self.size
+        pixels = np.empty((height, width, 4), np.uint8)  # rows of three bytes a pixel would have to be padded
+        gl.glBindFramebuffer(gl.GL_READ_FRAMEBUFFER, self.name)
+        gl.glReadPixels(0, 0, width, height, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE, pixels.ctypes.data_as(ctypes.c_void_p))
+        gl.glBindFramebuffer(gl.GL_READ_FRAMEBUFFER, 0)
+        return np.ascontiguousarray(pixels[::-1, :, :3])
+
     def copy_to(self, name: int, left: int, bottom: int, size: tuple[int, int]) -> None:
         """Copies into a rectangle of another framebuffer, which is then bound; scaled smoothly where sizes differ."""
         gl.glBindFramebuffer(gl.GL_READ_FRAMEBUFFER, self.name)

@@ -1,4 +1,4 @@
-"""What of a picture is a matter of taste: theme, the part of the domain, streamlines."""
+"""What of a picture is a matter of taste: theme, the part of the domain, streamlines, size."""
 
 from __future__ import annotations
 
@@ -18,3 +18,16 @@ class Look:
 
 
 PLAIN = Look()
+
+
+@dataclass(frozen=True)
+class StillOptions:
+    """A picture of the fluid alone, see Still. size: (width, height) [pixels].
+
+    supersample: pixels on a side that are averaged for one.  transparent: of the gas nothing but its shadow is drawn.
+    """
+
+    size: tuple[int, int]
+    supersample: int = 1
+    transparent: bool = False
+    look: Look = PLAIN

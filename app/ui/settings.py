@@ -15,6 +15,7 @@ from precond.support.files import replacing
 VARIABLE = "ESTUARY_SETTINGS"  # "off": neither read nor written
 SIZES = (320, 16384)  # pixels of a window that can be worked with
 BUDGET, BUDGET_MAX = 512, 16384  # [MiB] of the time line, at first and at most
+CAPTURES = (720, 1080, 1440, 2160)  # heights of pictures and recordings of the fluid [pixels] to choose from
 SCALES = (0.75, 3.0)  # of the interface
 RADII = (0.01, 0.2)
 
@@ -32,6 +33,7 @@ class Settings:
     tol: float = 0.0  # 0: the command line's default
     view: str = "phase"
     theme: str = "clean"  # of the picture
+    capture: int = 720  # height of pictures and recordings of the fluid [pixels]
     tool: str = "push"
     radius: float = 0.05
     mirror: bool = False
@@ -99,7 +101,8 @@ def checked(table: Any) -> Settings:
             raise ValueError(f"key {key!r} has the value {value!r}")
         values[key] = value
     for key, (low, high) in {"width": SIZES, "height": SIZES, "scale": SCALES, "side": (0.1, 0.8), "radius": RADII,
-                             "rows": (0, 2048), "tol": (0.0, 1.0), "timeline": (0, BUDGET_MAX)}.items():  # fmt: skip
+                             "rows": (0, 2048), "tol": (0.0, 1.0), "capture": (16, 4320),
+                             "timeline": (0, BUDGET_MAX)}.items():  # fmt: skip
         if key in values and not low <= values[key] <= high:
             raise ValueError(f"key {key!r} has the value {values[key]!r}: it must lie in {low} to {high}")
     return Settings(**values)

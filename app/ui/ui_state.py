@@ -8,7 +8,7 @@ from app.render.look import Look
 from app.render.region import WHOLE
 from app.render.themes import theme_named
 from app.render.views import VIEWS, Range, View
-from app.ui.settings import BUDGET, RADII, Settings
+from app.ui.settings import BUDGET, CAPTURES, RADII, Settings
 from app.ui.theme import Fonts
 
 KEYS = (
@@ -65,6 +65,7 @@ class UiState:
     radius: float = 0.05  # of the brush, fraction of the domain's height
     mirror: bool = False  # every stroke also from the other side
     look: Look = field(default_factory=Look)  # theme, magnified region, streamlines
+    capture: int = CAPTURES[0]  # height of pictures and recordings of the fluid [pixels]
     panel: bool = True  # whether it is shown
     show_help: bool = False
     overlay: bool = True  # numbers on the fluid
@@ -99,4 +100,4 @@ class UiState:
         self.radius, self.mirror, self.scale = settings.radius, settings.mirror, settings.scale
         self.timeline, self.overlay = settings.timeline, settings.overlay
         self.closed = set(settings.closed)
-        self.look = Look(theme_named(settings.theme))
+        self.look, self.capture = Look(theme_named(settings.theme)), settings.capture

@@ -58,6 +58,24 @@ def on_drop(opened: Callable[[Sequence[Path]], None]) -> None:
     glfw.set_drop_callback(glfw_utils.glfw_window_hello_imgui(), dropped)  # type: ignore[arg-type]
 
 
+def toggle_full_screen(windowed: list[int]) -> None:
+    """Fills the monitor, or goes back to the place and size kept in `windowed`, which is empty for a window."""
+    import glfw as untyped
+    from imgui_bundle import glfw_utils
+
+    glfw: Any = untyped
+    window: Any = glfw_utils.glfw_window_hello_imgui()
+    if windowed:
+        glfw.set_window_monitor(window, None, *windowed, 0)
+        windowed.clear()
+        return
+    monitor = glfw.get_primary_monitor()
+    if monitor:
+        windowed[:] = [*glfw.get_window_pos(window), *glfw.get_window_size(window)]
+        mode = glfw.get_video_mode(monitor)
+        glfw.set_window_monitor(window, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
+
+
 def wake() -> None:
     """Redraws a window at rest now. For any thread, once the window is there."""
     import glfw

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from app.record.animation import sink_for
 from app.record.video import Recorder
+from app.render.look import StillOptions
+from app.render.views import VIEWS, Range
 from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.window import toolkit
@@ -26,10 +29,13 @@ WARM_UP = 3  # pictures in which the docked layout settles
 PATIENCE = 120.0  # [s] for the last pictures to be encoded
 
 
-def record(session: Session, frames: Iterator[Frame], path: Path) -> str:
-    """Draws the window once for every frame that `frames` simulates. Returns why it ended early, or an empty text."""
+def record(session: Session, frames: Iterator[Frame], path: Path, options: StillOptions | None = None) -> str:
+    """Draws the window, or with options the fluid alone, once for every frame that `frames` simulates.
+
+    Returns why it ended early, or an empty text.
+    """
     toolkit.prepare_toolkit(offscreen=True)  # refuses here and now what cannot be had
-    pictures = Pictures(session.snapshot(), session.solve.weights, path)
+    pictures = Pictures(session.snapshot(), session.solve.weights, path, options)
     try:
         for _ in frames:
             if not pictures.show(session.snapshot()):
@@ -42,9 +48,9 @@ def record(session: Session, frames: Iterator[Frame], path: Path) -> str:
 class Pictures:
     """The process that draws and encodes, seen from the simulation's."""
 
-    def __init__(self, first: Snapshot, weights: str | None, path: Path) -> None:
+    def __init__(self, first: Snapshot, weights: str | None, path: Path, options: StillOptions | None) -> None:
         """first: what is drawn until the first frame."""
-        self._process, self._channel = launch(draw, "pictures", None, first.choice, weights, path)
+        self._process, self._channel = launch(draw, "pictures", None, first.choice, weights, path, options)
         self._ending: list[Any] = []
         self._listener = threading.Thread(target=self._listen, name="pictures", daemon=True)
         self._listener.start()
@@ -80,12 +86,15 @@ class Pictures:
             self._ending.append(self._channel.receive())
 
 
-def draw(ends: tuple[Any, ...], choice: Any, weights: str | None, path: Path) -> None:
+def draw(ends: tuple[Any, ...], choice: Any, weights: str | None, path: Path, options: StillOptions | None) -> None:
     """The process: draws every snapshot that comes and encodes it."""
     ignore_signals()  # whoever simulates decides when it ends
     channel = Channel(ends, None)
     try:
-        said, error, refusal = (*drawn(channel, Selection(choice, weights), path), None)
+        if options is None:
+            said, error, refusal = (*drawn(channel, Selection(choice, weights), path), None)
+        else:
+            said, error, refusal = (*fluid_drawn(channel, path, options), None)
     except Refusal as refused:
         said, error, refusal = "", "", (str(refused), refused.code)
     except Exception as trouble:  # whatever it is, the process that simulates says it
@@ -107,10 +116,10 @@ def drawn(channel: Channel, selection: Selection, path: Path) -> tuple[str, str]
     def advance() -> None:
         if next(waits, None) is not None:
             return
-        window.recorder = recorder
+        window.capture.recorder, window.capture.every_picture = recorder, True
         kind, *rest = ("close",) if recorder.error else received(channel)
         if kind == "close":
-            window.recorder = None
+            window.capture.recorder = None
             window.quit()
             return
         selection.choice = rest[0].choice
@@ -122,6 +131,30 @@ def drawn(channel: Channel, selection: Selection, path: Path) -> tuple[str, str]
     finally:
         said = recorder.close()
     return said, recorder.error
+
+
+def fluid_drawn(channel: Channel, path: Path, options: StillOptions) -> tuple[str, str]:
+    """As `drawn`, but the fluid alone and no window around it."""
+    toolkit.prepare_toolkit(offscreen=True)
+    from app.render.still import Still
+    from app.window import context
+
+    context.make_current()
+    still, sink = Still(), sink_for(path, options.size)
+    channel.receive()  # the start, which no frame has made
+    index = 0
+    try:
+        while not sink.error:
+            kind, *rest = received(channel)
+            if kind == "close":
+                break
+            now = rest[0]
+            picture = still.picture(now.frame, now.scene, now.grid, VIEWS[0], Range(0.0, 1.0), options)
+            sink.add(picture, index)
+            index += 1
+    finally:
+        said = sink.close()
+    return said, sink.error
 
 
 def received(channel: Channel) -> tuple[Any, ...]:

@@ -68,6 +68,7 @@ class SettingsSync:
             tol=view.choice.tol if self.keeps_tol else self.settings.tol,
             view=state.view.name,
             theme=state.look.theme.name,
+            capture=state.capture,
             tool=state.tool,
             radius=state.radius,
             mirror=state.mirror,

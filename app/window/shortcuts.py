@@ -40,8 +40,12 @@ def handle(view: ViewModel, state: UiState, window: Actions) -> None:
         imgui.Key.m: lambda: setattr(state, "mirror", not state.mirror),
         imgui.Key.left_bracket: lambda: state.set_radius(state.radius / STEP),
         imgui.Key.right_bracket: lambda: state.set_radius(state.radius * STEP),
-        imgui.Key.f9: window.toggle_recording,
-        imgui.Key.f12: window.take_screenshot,
+        imgui.Key.f9: lambda: window.toggle_recording(io.key_shift),
+        imgui.Key.f12: lambda: window.take_screenshot(io.key_shift),
+        imgui.Key.tab: window.toggle_panel,
+        imgui.Key.f11: window.toggle_full_screen,
+        imgui.Key._0: state.show_all,
+        imgui.Key.l: state.toggle_streamlines,
         imgui.Key.escape: window.close_topmost,
     }
     for k, each in enumerate(VIEWS):

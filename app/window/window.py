@@ -8,17 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from imgui_bundle import hello_imgui, imgui
 
 from app.panels.side_panel import SidePanel
-from app.record.video import RATE, Recorder, free_name, save_picture
 from app.session.snapshot import Snapshot
 from app.ui import theme
 from app.ui.tooltips import NUMBERS, tip
 from app.ui.ui_state import UiState
 from app.viewport.viewport import Viewport
 from app.window import backend, file_actions, help_overlay, shortcuts
+from app.window.capture import Capture
 from app.window.settings_sync import SettingsSync
 from app.window.tour import Tour
 from app.window.tour_card import TourCard
@@ -39,15 +38,13 @@ class Window:
         self.viewport = Viewport(view, self.state)
         self.panel = SidePanel(view, self.state, self, OUT)
         self.tour_card = TourCard(self.tour, self.state, view)
-        self.recorder: Recorder | None = None
+        self.capture = Capture(view, self.state, OUT)
         self.frames: int | None = None  # output frames after which to close
         self.before_frame: Callable[[], None] = lambda: None
         self.should_end: Callable[[], bool] = lambda: False  # asked before each picture
         self._params: Any = None
         self._quits_until = 0.0  # a second Escape by then closes the window [s]
-        self._screenshot = False
-        self._recording_since = 0.0
-        self._recorded = -1
+        self._windowed: list[int] = []  # place and size before full screen
 
     def use(self, settings: SettingsSync) -> None:
         """Takes over the settings of the last run. To be called before `params`."""
@@ -61,32 +58,25 @@ class Window:
     @property
     def recording(self) -> bool:
         """True while a video is being written."""
-        return self.recorder is not None
+        return self.capture.recording
 
-    def toggle_recording(self) -> None:
-        """Starts a recording in the folder out, or ends it."""
-        if self.offscreen:
-            return
-        if self.recorder is not None:
-            self.view.notify(self.end_recording())
-            return
-        try:
-            OUT.mkdir(exist_ok=True)
-            width, height = backend.framebuffer_size()
-            self.recorder = Recorder(free_name(OUT, "recording", ".mp4"), (width, height), live=True)
-        except OSError as error:
-            self.view.notify(f"Recordings cannot be written to {OUT}: {error.strerror or error}")
+    def toggle_recording(self, whole: bool = False) -> None:
+        """Starts a recording of the fluid, or of the whole window, in the folder out; or ends it."""
+        if not self.offscreen:
+            self.capture.toggle(whole)
 
-    def end_recording(self) -> str:
-        """Finishes the recording, if there is one, and returns a sentence about it."""
-        if self.recorder is None:
-            return ""
-        recorder, self.recorder, self._recorded = self.recorder, None, -1
-        return recorder.close()
+    def take_screenshot(self, whole: bool = False) -> None:
+        """Keeps the next picture of the fluid, or of the whole window, in the folder out."""
+        self.capture.take(whole)
 
-    def take_screenshot(self) -> None:
-        """Keeps the next picture of the window in the folder out."""
-        self._screenshot = True
+    def toggle_panel(self) -> None:
+        """Hides the panel, or shows it again."""
+        self.state.panel = not self.state.panel
+        self._params.docking_params.dockable_window_of_name("Panel").is_visible = self.state.panel
+
+    def toggle_full_screen(self) -> None:
+        """Fills the screen, or goes back to a window."""
+        backend.toggle_full_screen(self._windowed)
 
     def save_state(self) -> None:
         """Saves the state under the next free name in the folder out."""
@@ -165,7 +155,7 @@ class Window:
         c.show_gui = self._each_frame
         c.show_status = self._status_bar
         c.before_imgui_render = self.viewport.compositor.draw
-        c.before_swap = self._grab
+        c.before_swap = self.capture.grab
         return p
 
     def _fluid_window(self) -> None:
@@ -236,45 +226,10 @@ class Window:
             return
         imgui.text_disabled(status_line(snapshot, hello_imgui.frame_rate(), self.offscreen))
         tip(NUMBERS["real time"])
-        if self.recorder is not None and not self.offscreen:
-            imgui.same_line(imgui.get_window_width() - 240)
-            imgui.text_colored(
-                theme.WARNING, f"Recording: {self.recorder.frames} frames, {self.recorder.dropped} dropped"
-            )
-
-    # Pictures of the window ------------------------------------------------------------------------------------------
-
-    def _grab(self) -> None:
-        if self._screenshot:
-            self._screenshot = False
-            self._keep_picture(backend.read_pixels())
-        if self.recorder is None:
-            return
-        if self.recorder.error:
-            self.view.notify(self.end_recording())
-        elif self.offscreen:
-            self._recorded += 1
-            self.recorder.add(backend.read_pixels(), self._recorded)
-        else:
-            self._grab_live(self.recorder)
-
-    def _grab_live(self, recorder: Recorder) -> None:
-        """One picture for each 1/60 s of the video that has come due; a slow window makes pictures that last longer."""
-        now = time.perf_counter()
-        if self._recorded < 0:
-            self._recording_since = now
-        index = int((now - self._recording_since) * RATE)
-        if index > self._recorded:
-            self._recorded = index
-            recorder.add(backend.read_pixels(), index)
-
-    def _keep_picture(self, picture: np.ndarray) -> None:
-        path = free_name(OUT, "screenshot", ".png")
-        try:
-            save_picture(path, picture)
-            self.view.notify(f"Saved {path}")
-        except OSError as error:
-            self.view.notify(f"{path} could not be written: {error.strerror or error}")
+        if self.recording and not self.offscreen:
+            text = self.capture.status()
+            imgui.same_line(imgui.get_window_width() - imgui.calc_text_size(text).x - 16)
+            imgui.text_colored(theme.WARNING, text)
 
 
 def dockable(label: str, place: str, draw: Callable[[], None], flags: int = 0) -> Any:

@@ -290,6 +290,12 @@ class Ink:
     def __init__(self):
         self.lines, self.frames, self.squares = [], [], []
 
+    def push_clip_rect(self, low, high, _):
+        self.clip = low, high
+
+    def pop_clip_rect(self):
+        pass
+
     def add_line(self, start, end, shade, width):
         self.lines.append((start, end, width))
 
@@ -302,20 +308,33 @@ class Ink:
 
 def test_tiles_are_drawn_the_heavier_the_coarser_and_too_fine_ones_not_at_all():
     pytest.importorskip("imgui_bundle")
+    from app.render.region import WHOLE, Region
     from app.ui.rect import Rect
     from app.viewport import tile_overlay
+    from app.viewport.transform import ViewTransform
     from precond.htp import tile_inspection
+    from sim.grid import Grid
+
+    def shown(picture, region=WHOLE):
+        return ViewTransform(picture, region, Grid(96, 128))
 
     ink = Ink()
-    tile_overlay.draw_edges(ink, (96, 128), tile_inspection.tile_at(96, 128, 20, 30), Rect(10, 20, 1280, 960))
+    tile_overlay.draw_edges(ink, (96, 128), tile_inspection.tile_at(96, 128, 20, 30), shown(Rect(10, 20, 1280, 960)))
     upright = {start[0]: width for start, end, width in ink.lines if start[0] == end[0]}
     assert sorted(upright) == [10 + 80 * k for k in range(1, 16)]
     assert upright[10 + 80] < upright[10 + 160] < upright[10 + 320]
     assert ink.frames == [((10 + 240, 20 + 960 - 240), (10 + 320, 20 + 960 - 160))]
     few = Ink()
-    tile_overlay.draw_edges(few, (96, 128), None, Rect(0, 0, 64, 48))  # half a pixel a cell
+    tile_overlay.draw_edges(few, (96, 128), None, shown(Rect(0, 0, 64, 48)))  # half a pixel a cell
     assert not few.frames
     assert {start[0] for start, end, _ in few.lines if start[0] == end[0]} == {8 * k for k in range(1, 8)}
+    near = Ink()
+    magnified = shown(Rect(10, 20, 640, 480), Region(0.25, 0.25, 0.5))
+    tile_overlay.draw_edges(near, (96, 128), tile_inspection.tile_at(96, 128, 20, 30), magnified)
+    assert near.clip == ((10, 20), (650, 500))
+    (row, column) = (20 // 8 * 8, 30 // 8 * 8)
+    corner = magnified.to_pixels(column / 96, row / 96)
+    assert (near.frames[0][0][0], near.frames[0][1][1]) == pytest.approx(corner)
 
 
 def test_functions_are_drawn_upright_with_solids_as_stone():

@@ -87,6 +87,7 @@ def drive(folder: Path, busy_ms: float, seconds: float) -> dict:
         yield
         seen["pause_ms"] = 1000 * (time.perf_counter() - start)
         win.take_screenshot()
+        win.take_screenshot(whole=True)
         yield
         yield
         seen["closing"] = time.perf_counter()
@@ -127,11 +128,14 @@ def test_a_slow_solver_slows_the_fluid_never_the_window(tmp_path, display):
     assert seen["time_kept"]
     assert seen["exit_code"] == 0
     assert not seen["alive"]
-    (picture,) = seen["screenshots"]
     from PIL import Image
 
+    sizes = []
+    for picture in sorted(seen["screenshots"]):
+        with Image.open(tmp_path / picture) as image:
+            sizes.append(image.size)
+    assert sizes == [(960, 720), (1280, 720)]  # of the fluid, and of the whole window
     with Image.open(tmp_path / picture) as image:
-        assert image.size == (1280, 720)
         assert len(set(image.resize((64, 36)).convert("L").tobytes())) > 20
 
 
