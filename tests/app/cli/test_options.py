@@ -68,6 +68,24 @@ def refused(capsys):
         (["--state", "/nowhere/state.npz"], "/nowhere/state.npz"),
         (["--record", "/nowhere/film.mp4"], "/nowhere/film.mp4"),
         (["--record", "film.avi"], "film.avi"),
+        (["--record", "/nowhere/film.webp"], "/nowhere/film.webp"),
+        (["--record", "film.gif/"], "film.gif/"),
+        (["--record", str(ROOT / "assets") + "/"], "not empty"),
+        (["--record", str(ROOT / "README.md") + "/"], "not a folder"),
+        (["--size", "640x480"], "--record"),
+        (["--record", "film.mp4", "--size", "640"], "640"),
+        (["--record", "film.mp4", "--size", "641x480"], "even"),
+        (["--record", "film.mp4", "--size", "8x8"], "8x8"),
+        (["--record", "film.mp4", "--size", "9000x9000"], "9000x9000"),
+        (["--record", "film.mp4", "--size", "-640x480"], "-640x480"),
+        (["--record", "film.mp4", "--supersample", "9"], "--supersample"),
+        (["--record", "film.mp4", "--size", "8000x6000", "--supersample", "4"], "16384"),
+        (["--record", "film.mp4", "--theme", "plaid"], "plaid"),
+        (["--record", "film.mp4", "--transparent"], ".mp4"),
+        (["--record", "film.gif", "--transparent"], ".gif"),
+        (["--record", "film.webp", "--transparent", "--scene", "rayleigh-taylor"], "rayleigh-taylor"),
+        (["--compare", "jacobi,dilu", "--record", "film.webp"], "film.webp"),
+        (["--compare", "jacobi,dilu", "--record", "film.mp4", "--size", "640x480"], "--size"),
         (["--json", "/nowhere/numbers.json"], "/nowhere/numbers.json"),
         (["--json", "/"], "'/'"),
         (["--save-state", "state.zip"], "state.zip"),
@@ -241,3 +259,36 @@ def test_a_pipe_that_closes_ends_a_program_without_a_traceback(program):
     assert process.wait(100) in (0, 1)
     assert "Traceback" not in errors
     assert "BrokenPipe" not in errors
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted"),
+    [
+        (["--record", "film.mp4"], None),
+        (["--record", "film.mp4", "--size", "640x480"], ((640, 480), 1, False, "clean")),
+        (["--record", "film.mp4", "--supersample"], ((1280, 720), 2, False, "clean")),
+        (["--record", "film.webp", "--transparent", "--theme", "dark"], ((1280, 720), 1, True, "dark")),
+        (["--record", "frames/", "--size", "641x333", "--supersample", "4"], ((641, 333), 4, False, "clean")),
+        ([], None),
+    ],
+)
+def test_how_the_fluid_alone_is_recorded(tmp_path, monkeypatch, argv, wanted):
+    monkeypatch.chdir(tmp_path)
+    found = options(["--headless", *argv]).pictures
+    if wanted is None:
+        assert found is None
+    else:
+        assert (found.size, found.supersample, found.transparent, found.look.theme.name) == wanted
+
+
+@pytest.mark.parametrize(
+    ("argv", "offending"),
+    [
+        (["--record", "film.webp"], "--headless"),
+        (["--record", "film.mp4", "--supersample"], "--headless"),
+        (["--record", "frames/", "--transparent"], "--headless"),
+    ],
+)
+def test_only_videos_are_recorded_in_a_window(refused, monkeypatch, argv, offending):
+    monkeypatch.setenv("DISPLAY", ":none")
+    assert offending in refused(*argv)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from app.session import input_log_reader
+from app.session import input_log_reader, state_file
 from app.session.input_log import InputLog
 from app.session.open_file import open_file
 from app.session.scene_editor import SceneEditor
@@ -332,3 +332,38 @@ def test_a_log_is_not_opened_by_a_run_that_writes_one(tmp_path):
     open_file(other, file)
     with pytest.raises(ValueError, match="during a replay"):
         open_file(other, file)
+
+
+def test_a_colour_stays_with_scene_state_log_and_reset_and_changes_no_step(tmp_path):
+    log = tmp_path / "run.jsonl"
+    live, plain = session(log=InputLog(log)), session()
+    draw(live, way("pour"))
+    draw(plain, way("pour"))
+    color = (1.0, 0.5, 0.25)
+    live.set_color(0, color)
+    seen = live.simulation.scene.phases[0].color
+    assert np.abs(np.array(seen) - color).max() < 1 / 255
+    assert live.snapshot().scene.phases[0].color == seen
+    for _ in range(3):
+        np.testing.assert_array_equal(live.step().fractions, plain.step().fractions)
+    live.save(tmp_path / "state.npz")
+    assert state_file.load(tmp_path / "state.npz").scene.phases[0].color == seen
+    assert live.start.phases[0].color == seen
+    assert parse("again", live.start.source).phases[0].color == seen
+    live.reset()
+    assert live.snapshot().scene.phases[0].color == seen
+    live.set_grid((24, 36))
+    assert live.snapshot().scene.phases[0].color == seen
+    live.close_log()
+    replay = input_log_reader.load(log)
+    again = session(replay=replay)
+    while again.replaying:
+        again.step()
+    assert again.simulation.scene.phases[0].color == seen
+    for bad in ((7, color), (0, (2.0, 0.0, 0.0)), (-1, color)):
+        with pytest.raises(ValueError, match=r"phase|colour"):
+            plain.set_color(*bad)
+    text = log.read_text().replace('"color": [1.0, 0.5, 0.25]', '"color": [1.0, 0.5, 7]')
+    (tmp_path / "bad.jsonl").write_text(text)
+    with pytest.raises(ValueError, match="color"):
+        input_log_reader.load(tmp_path / "bad.jsonl")

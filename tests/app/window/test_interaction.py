@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.window.unseen import GRID, ROOT, SCENE, SIZE, open_unseen, simulation_runs
+from tests.app.window.unseen import GRID, ROOT, SCENE, open_unseen, simulation_runs
 
 RESIZED = (1184, 700)
 PATIENCE = 120.0  # [s] for the simulation to follow: on a busy machine new kernels have taken a minute to compile
@@ -151,7 +151,7 @@ class Hand:
         from app.solving.choice import Choice, Variant
 
         self.ctx.popup_close_all()
-        for button in (0, 1):  # a step that failed may have held one
+        for button in (0, 1, 2):  # a step that failed may have held one
             if self.imgui.is_mouse_down(button):
                 self.ctx.mouse_up(button)
         serial, view = self.now.serial, self.view
@@ -395,17 +395,22 @@ def a_recording_of_two_seconds_can_be_played(hand: Hand) -> None:
 
     hand.unfold("Files")
     hand.view.set_paused(False)
+    before = hand.now.frames
     hand.click("Record")
     assert hand.window.recording
-    end = time.monotonic() + 2.0
-    hand.until(lambda: time.monotonic() >= end)
+    after = hand.now.frames
+    hand.frames(20)
+    hand.view.set_paused(True)
+    hand.still()
+    until = hand.now.frames
+    hand.ctx.yield_(30)  # while the fluid stands still no time passes in the video
     hand.click("Stop")
     assert not hand.window.recording
     hand.said("Recorded", "recording-1.mp4")
     with av.open("out/recording-1.mp4") as film:
         stream = film.streams.video[0]
-        assert (stream.width, stream.height) == SIZE
-        assert 1.8 < float(stream.duration * stream.time_base) < 6.0  # it ends when the button was found and pressed
+        assert (stream.width, stream.height) == (960, 720)  # of the fluid alone, not of the window
+        assert until - after - 2 <= round(60 * stream.duration * stream.time_base) <= until - before + 1
         pictures = [frame.to_ndarray(format="gray").std() for frame in film.decode(video=0)]
     assert len(pictures) > 5
     assert min(pictures) > 5, "an empty picture"
@@ -525,10 +530,84 @@ def another_size_moves_the_fluid_with_the_mouse(hand: Hand) -> None:
     hand.until(lambda: hand.now.frame.solid.any())
     assert hand.now.frame.solid[hand.cell(0.9, 0.9)]
     hand.window.state.tool = "push"
-    hand.key("f12")
+    hand.key("mod_shift", "f12")
     hand.said("Saved", "screenshot-1.png")
     with Image.open("out/screenshot-1.png") as picture:
         assert picture.size == RESIZED
+    hand.key("f12")
+    hand.said("Saved", "screenshot-2.png")
+    with Image.open("out/screenshot-2.png") as picture:
+        assert picture.size == (960, 720)
+        air = picture.getpixel((700, 200))
+    assert max(abs(a - 255 * b) for a, b in zip(air, hand.now.scene.phases[1].color)) < 4, "something lies on the fluid"
+
+
+def the_wheel_zooms_and_the_brush_follows(hand: Hand) -> None:
+    state = hand.window.state
+    state.tool = "solid"
+    hand.ctx.mouse_move_to_pos(hand.spot(0.7, 0.75))
+    hand.ctx.mouse_wheel_y(6)
+    hand.done()
+    region = state.look.region
+    assert region.magnification > 2.5
+    x, y = region.at(0.7, 0.75)
+    assert abs(x - 0.7) < 0.02  # what was under the mouse has stayed there
+    assert abs(y - 0.75) < 0.02
+    cell = hand.cell(*region.at(0.2, 0.3))
+    assert cell != hand.cell(0.2, 0.3)
+    hand.drag((0.2, 0.3))
+    hand.until(lambda: hand.now.frame.solid.any())
+    assert hand.now.frame.solid[cell]
+    assert not hand.now.frame.solid[hand.cell(0.2, 0.3)]
+    hand.drag((0.5, 0.5), (0.6, 0.55), (0.7, 0.6), button=2)
+    moved = state.look.region
+    assert abs(moved.x - (region.x - 0.2 * region.size)) < 0.01
+    assert abs(moved.y - (region.y - 0.1 * region.size)) < 0.01
+    hand.key("_0")
+    assert state.look.region.size == 1
+    hand.ctx.mouse_wheel_y(3)
+    hand.done()
+    assert state.look.region.size < 1
+    hand.ctx.mouse_move_to_pos(hand.spot(0.4, 0.5))
+    hand.ctx.mouse_double_click(2)
+    hand.done()
+    assert state.look.region.size == 1
+    radius = state.radius
+    hand.ctx.key_down(int(hand.imgui.Key.mod_shift))
+    hand.ctx.mouse_wheel_y(1)
+    hand.ctx.key_up(int(hand.imgui.Key.mod_shift))
+    hand.done()
+    assert state.radius > radius
+    assert state.look.region.size == 1, "Shift and the wheel are the brush's"
+    state.tool = "push"
+
+
+def tab_hides_the_panel_and_l_shows_streamlines(hand: Hand) -> None:
+    before = hand.spot(1, 0).x
+    hand.key("tab")
+    hand.ctx.yield_(5)
+    assert hand.spot(1, 0).x > before + 50, "the fluid has not grown into the panel's place"
+    hand.key("tab")
+    hand.ctx.yield_(5)
+    assert abs(hand.spot(1, 0).x - before) < 3
+    hand.key("l")
+    assert hand.window.state.look.streamlines
+    hand.key("l")
+    assert not hand.window.state.look.streamlines
+    hand.choose("##theme", "dark")
+    assert hand.window.state.look.theme.name == "dark"
+    hand.choose("##theme", "clean")
+
+
+def a_colour_is_changed_and_kept(hand: Hand) -> None:
+    from app.session.session import Session
+
+    hand.unfold("Fluid")
+    hand.view.submit(Session.set_color, 0, (0.9, 0.3, 0.1))
+    hand.until(lambda: hand.now.scene.phases[0].color[0] > 0.85)
+    hand.key("r")
+    hand.ctx.yield_(5)
+    assert hand.now.scene.phases[0].color[0] > 0.85
 
 
 def escape_closes_the_window(hand: Hand) -> None:
@@ -557,6 +636,9 @@ STEPS = (
     a_probe_follows_the_value_under_it,
     keys_show_every_view,
     another_size_moves_the_fluid_with_the_mouse,
+    the_wheel_zooms_and_the_brush_follows,
+    tab_hides_the_panel_and_l_shows_streamlines,
+    a_colour_is_changed_and_kept,
     escape_closes_the_window,
 )
 
