@@ -47,21 +47,23 @@ bench: $(READY)
 	done
 
 PICTURES := assets/pictures
+CLEAN = $(PY) -m app --headless --precond multigrid --frames 180
 
 pictures: $(READY)
 	@mkdir -p out
 	$(PY) -m app --headless --scene dam-break --grid 128x170 --compare multigrid,htp,jacobi --race --frames 240 \
 		--record out/race.mp4 --json out/race.json
-	$(PY) -m app.animate out/race.mp4 $(PICTURES)/race.webp
+	$(PY) -m app.animate out/race.mp4 $(PICTURES)/race.webp --width 720
 	$(PY) -m app --headless --scene dam-break --compare htp,jacobi,dilu,multigrid --frames 60 \
 		--record out/same.mp4 --json out/same.json
 	cp out/same.png $(PICTURES)/same.png
 	$(PY) -m app --headless --scene drop-splash --frames 90 --record out/window.mp4
 	$(PY) -m app.animate out/window.mp4 $(PICTURES)/window.png --width 1280
-	for scene in lava-lamp drop-splash pour emulsion sinking-blob rayleigh-taylor; do \
-		$(PY) -m app --headless --scene $$scene --frames 300 --record out/$$scene.mp4 && \
-		$(PY) -m app.animate out/$$scene.mp4 $(PICTURES)/$$scene.webp --width 400 || exit 1; \
-	done
+	set -e; for scene in drop-splash pour emulsion sinking-blob; do $(CLEAN) --scene $$scene --size 240x180 \
+		--record $(PICTURES)/$$scene.webp; done
+	$(CLEAN) --scene lava-lamp --size 90x180 --record $(PICTURES)/lava-lamp.webp
+	$(CLEAN) --scene rayleigh-taylor --size 135x180 --record $(PICTURES)/rayleigh-taylor.webp
+	$(CLEAN) --scene three-liquids --size 400x300 --theme dark --record $(PICTURES)/three-liquids.webp
 
 cuda: $(READY)
 	@mkdir -p out/cuda

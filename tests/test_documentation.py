@@ -255,3 +255,12 @@ def test_the_solver_and_the_preconditioner_shown_work(capsys: pytest.CaptureFixt
         exec(text, names)
     assert "CONVERGED" in capsys.readouterr().out
     assert "polynomial" in precond.names()
+
+
+def test_readme_lists_every_key_of_the_help_page() -> None:
+    pytest.importorskip("imgui_bundle")
+    from app.ui.ui_state import KEYS, MOUSE
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for key, meaning in (*KEYS, *MOUSE):
+        assert f"| {key} | {meaning} |" in text, key

@@ -16,7 +16,7 @@ from precond.support.files import replacing
 EVERY = 3  # frames of the fluid for a picture of WebP and GIF: 20 a second, 50 ms each, which GIF can say exactly
 MOVING = (".webp", ".gif")
 ENDINGS = (".mp4", *MOVING)
-QUALITY = 80  # of WebP, 0 to 100
+QUALITY = 65  # of WebP, 0 to 100
 
 
 class Sink(Protocol):
@@ -117,7 +117,7 @@ class Animation:
             return
         how: dict[str, Any] = {"duration": 1000 * EVERY // RATE, "loop": 0}
         if self.path.suffix == ".webp":
-            how |= {"quality": QUALITY, "method": 4}
+            how |= {"quality": QUALITY, "method": 4, "minimize_size": True}
         with replacing(self.path) as part:
             first.save(part, format=self.path.suffix[1:], save_all=True, append_images=pictures, **how)
 
