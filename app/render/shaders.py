@@ -78,28 +78,30 @@ void contest(Mix m, out float f[PHASES], out float lead[PHASES]) {
 }
 
 // l: faces towards the light, faces away from it, heaviness around, light on solids
-vec3 body(int k, vec4 l, float depth) {
-    vec3 c = phase_color[k];
+vec3 body(vec3 c, float heavy, vec4 l, float depth) {
     float line = smoothstep(0.3, 1.0, depth) * (1.0 - smoothstep(0.55 * rim, rim, depth));
     vec3 inside = c + strength.x * l.r * (1.0 - c) * (0.3 + 0.7 * c);
     inside = mix(inside, vec3(1.0), strength.w * line * smoothstep(0.05, 0.6, l.r));
     inside *= 1.0 - vec3(1.1, 1.0, 0.8) * strength.y * l.g;
-    return mix(c, inside, heaviness[k]) * (1.0 - strength.z * smoothstep(0.06, 0.7, l.b - heaviness[k]));
+    return mix(c, inside, heavy) * (1.0 - strength.z * smoothstep(0.06, 0.7, l.b - heavy));
 }
 
 vec3 painted(Mix m, vec4 light) {
     float f[PHASES], lead[PHASES];
     contest(m, f, lead);
-    float total = 1e-4;
-    vec3 fluid = vec3(0.0);
-    for (int k = 0; k < PHASES; ++k) {
-        float depth = pixels(lead[k]), share = clamp(depth + 0.5, 0.0, 1.0);
+    float total = 1e-4, heavy = 0.0, depth = 0.0;
+    vec3 color = vec3(0.0);
+    for (int k = 0; k < PHASES; ++k) {  // phases are mixed within a pixel, and then shaded once
+        float inside = pixels(lead[k]), share = clamp(inside + 0.5, 0.0, 1.0);
         total += share;
-        fluid += share * body(k, light, depth);
+        color += share * phase_color[k];
+        heavy += share * heaviness[k];
+        depth = max(depth, inside);
     }
+    vec3 fluid = body(color / total, heavy / total, light, depth);
     float wall = pixels(m.first.a - 0.5);
     vec3 rock = stone + 0.55 * (light.a - 0.5);
-    return mix(fluid / total, rock, clamp(wall + 0.5, 0.0, 1.0));
+    return mix(fluid, rock, clamp(wall + 0.5, 0.0, 1.0));
 }
 """
 )

@@ -41,13 +41,16 @@ def coefficients(fractions: np.ndarray) -> np.ndarray:
     cells = rough.nonzero()
     if len(cells[0]) == 0:
         return c
+    held, now = f[:, cells[0], cells[1]], c[:, cells[0], cells[1]]
+    small = held < 0.5
     for gain in GAINS:
-        lacking = f[:, cells[0], cells[1]] - areas(c, cells)
+        lacking = held - areas(c, cells)
         lacking -= lacking.clip(-TOLERANCE, TOLERANCE)
-        lacking[(lacking < 0) == (f[:, cells[0], cells[1]] < 0.5)] *= GENTLE
+        lacking[(lacking < 0) == small] *= GENTLE
         lacking -= lacking.mean(axis=0)
-        c[:, cells[0], cells[1]] = (c[:, cells[0], cells[1]] + gain * lacking).clip(*RANGE)
-        c[-1] = 1 - c[:-1].sum(axis=0)
+        now = (now + gain * lacking).clip(*RANGE)
+        now[-1] = 1 - now[:-1].sum(axis=0)
+        c[:, cells[0], cells[1]] = now
     return c
 
 
@@ -94,7 +97,7 @@ def samples(c: np.ndarray, cells: tuple[np.ndarray, ...]) -> np.ndarray:
     j, i = cells
     corner = j * (columns + 4) + i
     around = (corner[:, None] + (np.arange(5)[:, None] * (columns + 4) + np.arange(5)).ravel()).ravel()
-    read = flat.take(around, axis=1).reshape(-1, 25)
+    read = flat.take(around, axis=1, mode="clip").reshape(-1, 25)  # without a look at every index
     out = np.empty((len(read), SAMPLES**2), np.float32)
     for start in range(0, len(read), FEW):
         np.matmul(read[start : start + FEW], weights(), out=out[start : start + FEW])
