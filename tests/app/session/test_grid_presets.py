@@ -83,7 +83,7 @@ def test_grids_have_the_aspect_of_their_scene_to_half_a_cell(rows):
         scene = load(name)
         found = Grid(*with_rows(scene.grid, rows))
         assert abs(found.nx - found.ny * scene.grid[1] / scene.grid[0]) <= 0.5
-        assert found.ny == rows or SMALLEST in found.shape
+        assert found.ny == rows or SMALLEST in found.shape or LARGEST in found.shape
 
 
 @pytest.mark.parametrize("grid", [(16, 2048), (2048, 16), (17, 1000)])

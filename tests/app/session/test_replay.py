@@ -102,6 +102,7 @@ def everything(live):
     live.step()
     live.let_go()
     live.set_tensions((0.0, 2.0, 1 / 3))
+    live.set_color(1, (0.25, 0.5, 0.75))
     live.step()
     live.reset()
     live.stroke(Stroke("solid", 2.0, 5.0, 3.0, 5.0, 0.6))
