@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -75,6 +75,7 @@ class Controls:
     strokes: tuple[Stroke, ...] = ()
     viscosities: tuple[float, ...] = ()  # dynamic [Pa s], one for each phase; empty: none is viscous
     tensions: tuple[float, ...] = ()  # [N/m], one for each pair of phases as in sim.scenes.scene.pairs; empty: none
+    body_densities: tuple[float, ...] = ()  # [kg/m^3], one for each floating body; empty: as the scene says
 
     def __post_init__(self) -> None:
         count = len(self.densities)
@@ -89,7 +90,7 @@ class Controls:
                     raise ValueError(f"{name} {number} must lie in 0 to {largest:g} [{unit}]")
         if not abs(self.gravity) <= GRAVITY_MAX:
             raise ValueError(f"gravity {self.gravity} must lie within {GRAVITY_MAX:g} [m/s^2] of zero")
-        for density in self.densities:
+        for density in (*self.densities, *self.body_densities):
             if not DENSITIES[0] <= density <= DENSITIES[1]:
                 raise ValueError(f"density {density} must lie in {DENSITIES[0]:g} to {DENSITIES[1]:g} [kg/m^3]")
         for stroke in self.strokes:
@@ -97,6 +98,44 @@ class Controls:
                 raise TypeError(f"strokes hold {stroke!r}; give sim.Stroke records")
             if not (isinstance(stroke.phase, int) and 0 <= stroke.phase < len(self.densities)):
                 raise ValueError(f"phase {stroke.phase!r} of a stroke does not exist: there are {len(self.densities)}")
+
+
+def settings_table(controls: Controls) -> dict[str, Any]:
+    """The controls without strokes, for json; densities of bodies only where they are given."""
+    unset = {"strokes"} if controls.body_densities else {"strokes", "body_densities"}
+    return {key: value for key, value in asdict(controls).items() if key not in unset}
+
+
+@dataclass(frozen=True)
+class SolidForce:
+    """What the fluid does to one connected group of wall cells, for a metre of depth: see sim.bodies.wall_forces."""
+
+    name: str  # "solid 1", ... by row from the bottom, then by column
+    cells: int
+    centre: tuple[float, float]  # of its area [m]
+    pressure_force: tuple[float, float]  # [N/m]
+    viscous_force: tuple[float, float]  # [N/m]
+    moment: float  # of both about the centre, anticlockwise [N]
+
+
+@dataclass(frozen=True)
+class BodyState:
+    """A floating body at the end of a frame, and the mean forces on it while the last sub-step's forces acted.
+
+    Forces are for a metre of depth [N/m], the moment about the centre [N], anticlockwise.
+    """
+
+    name: str
+    density: float  # [kg/m^3]
+    area: float  # [m^2]
+    centre: tuple[float, float]  # of mass [m]
+    angle: float  # since time zero, anticlockwise [rad]
+    velocity: tuple[float, float]  # [m/s]
+    spin: float  # [rad/s]
+    pressure_force: tuple[float, float]
+    viscous_force: tuple[float, float]
+    contact_force: tuple[float, float]  # of walls and other bodies
+    moment: float  # of all of them
 
 
 @dataclass(frozen=True)
@@ -115,6 +154,9 @@ class Stats:
     limit: str = ""  # what kept the shortest sub-step of this frame short: one of LIMITS
     slowed: float = 0.0  # simulated seconds that this frame fell short of (sub-step cap reached)
     notices: tuple[str, ...] = ()  # sentences for the user
+    solids: tuple[SolidForce, ...] = ()  # forces on walls inside the domain
+    bodies: tuple[BodyState, ...] = ()  # in the scene's order
+    body_solutions: tuple[Solution, ...] = ()  # of the pressure that each motion of a body makes; not in `solutions`
 
 
 @dataclass(frozen=True)
@@ -131,6 +173,7 @@ class Frame:
     pressure: np.ndarray  # (ny, nx) [Pa]
     solid: np.ndarray  # (ny, nx) bool
     stats: Stats = field(repr=False)
+    outlines: tuple[np.ndarray, ...] = ()  # of floating bodies: corners (n, 2) [m], anticlockwise
 
 
 def fractions_of(F: torch.Tensor) -> np.ndarray:

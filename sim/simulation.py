@@ -16,7 +16,20 @@ import torch
 from precond.support.threads import limited_threads
 from precond.system import PoissonSystem
 from sim import checkpoint
-from sim.frame import LIMITS, STAGES, Controls, Frame, Solution, Stats, Stroke, fractions_of, frozen
+from sim.bodies.bodies import EMPTY, STIFF, Bodies
+from sim.bodies.wall_forces import WallForces
+from sim.frame import (
+    LIMITS,
+    STAGES,
+    Controls,
+    Frame,
+    SolidForce,
+    Solution,
+    Stats,
+    Stroke,
+    fractions_of,
+    frozen,
+)
 from sim.grid import Grid
 from sim.kernels import boundary, brush, curvature, diagnostics, plic, pressure, taichi_runtime, tension
 from sim.kernels.boundary import Body, Boundary, Drag
@@ -78,18 +91,21 @@ class Simulation:
         def zeros(*shape: int) -> torch.Tensor:
             return torch.zeros(shape, dtype=torch.float64, device=self.device)
 
-        count = len(self.scene.phases) - 1  # of nested fractions: see kernels/plic.py
+        self.bodies = Bodies(self.scene, self.grid, self.device) if self.scene.bodies else None
+        count = len(self.scene.phases) - 1 + bool(self.bodies)  # of nested fractions: see kernels/plic.py
         self.system = PoissonSystem.empty(ny, nx, open_top=self.scene.open_top, device=self.device)
-        self.solid = self.system.solid
+        self.solid = self.system.solid.clone() if self.bodies else self.system.solid  # which bodies then add to
         self._wall = self.solid.view(torch.uint8)  # the same bytes, as Taichi reads them
         self.F, self._kappa, self._normals = zeros(count, ny, nx), zeros(count, ny, nx), zeros(count, 5, ny, nx)
-        self._transport = Transport(self.F)
+        self._transport = Transport(self.F, bool(self.bodies))
         self._plan = self._transport.plan
         self.p, self.b, self.rho, self._mu = (zeros(ny, nx) for _ in range(4))
         self.u, self.v = zeros(ny, nx + 1), zeros(ny + 1, nx)
         lines = diagnostics.lines(ny, self.device)
         self._rows, self._surface = zeros(lines, diagnostics.NUMBERS + count), zeros(lines, 2)
         wetting = self.scene.wetting()
+        if wetting is not None and self.bodies:
+            wetting = np.pad(wetting, ((1, 0), (1, 0)))
         self._wetting = None if wetting is None else torch.from_numpy(wetting).to(self.device)
         self._jump, self._jump_mu = zeros(count + 1), zeros(count + 1)
         self._sigma = zeros(count + 1, count + 1)
@@ -105,7 +121,8 @@ class Simulation:
 
     def _fields(self) -> tuple[torch.Tensor, ...]:
         """In the order of checkpoint.FIELDS."""
-        return self.F, self.u, self.v, self.p, self.solid, self.viscous
+        fields = self.F, self.u, self.v, self.p, self.solid, self.viscous
+        return (*fields, self.bodies.coupling.responses) if self.bodies else fields
 
     def reset(self) -> None:
         """Back to time zero of the scene, at rest under hydrostatic pressure."""
@@ -117,6 +134,7 @@ class Simulation:
                 (),
                 tuple(phase.viscosity for phase in phases),
                 self.scene.tension_of_pairs(),
+                tuple(body.density for body in self.scene.bodies),
             )
         )
         self.solid.copy_(torch.from_numpy(self.scene.solid(self.grid)))
@@ -127,11 +145,17 @@ class Simulation:
         self.time, self.steps, self._too_stiff = 0.0, 0, 0
         self.ahead = 0.0  # of the velocity before the positions [s]: see _kick
         self.ledger = [0.0] * len(self.scene.phases)  # volume that input and open boundaries have added [m^2]
-        self.F.copy_(torch.from_numpy(nested))
+        if self.bodies:
+            self.bodies.reset(self.solid)
+            self.bodies.fill(torch.from_numpy(nested).to(self.F.device), self.F)
+        else:
+            self.F.copy_(torch.from_numpy(nested))
         self._walls_changed()
         self._update_density()
         self.u.zero_()
         self.v.zero_()
+        if self.bodies:
+            self.bodies.carry(self.u, self.v)
         self.viscous.zero_()
         self.p.copy_(self._hydrostatic())
         self.volumes_at_start = self._measure().volumes
@@ -139,13 +163,19 @@ class Simulation:
     def _set_controls(self, controls: Controls) -> None:
         """Make these the present controls."""
         self.controls = controls
-        for jump, values in ((self._jump, controls.densities), (self._jump_mu, controls.viscosities)):
+        body = (0.0,) if self.bodies else ()  # has no mass that flows
+        mu = STIFF * max(controls.viscosities, default=0.0) if self.scene.walls.solids == "no-slip" else 0.0
+        for jump, values, own in ((self._jump, controls.densities, 0.0), (self._jump_mu, controls.viscosities, mu)):
             if values:
+                values = (own, *values) if self.bodies else values
                 jump.copy_(torch.tensor([a - b for a, b in zip(values, (*values[1:], 0.0))], dtype=torch.float64))
         self._sigma.zero_()
         for (i, k), value in zip(pairs(len(controls.densities)), controls.tensions):
+            i, k = i + len(body), k + len(body)
             self._sigma[i, k] = self._sigma[k, i] = value
-        self._capillary = tension.longest_step(self._sigma, controls.densities, self.grid.dx)  # [s]
+        self._capillary = tension.longest_step(self._sigma, (*body, *controls.densities), self.grid.dx)  # [s]
+        if self.bodies:
+            self.bodies.set_densities(controls.body_densities)
 
     def frame(self) -> Frame:
         """The present state as an immutable Frame, without a step."""
@@ -169,6 +199,10 @@ class Simulation:
                 raise ValueError(
                     f"controls give {len(controls.densities)} densities for {len(self.scene.phases)} phases"
                 )
+            if len(controls.body_densities) not in (0, len(self.scene.bodies)):
+                raise ValueError(
+                    f"controls give {len(controls.body_densities)} densities for {len(self.scene.bodies)} bodies"
+                )
         with self._few_threads():
             return self._step(dt, controls or self.controls)
 
@@ -176,6 +210,7 @@ class Simulation:
         """`step` with checked arguments, all or nothing."""
         rate = self._last_measured().rate
         numbers = self.controls, self.time, self.steps, self.ahead, self.ledger
+        motion = self.bodies.motion.values.copy() if self.bodies else None
         for kept, field in zip(self._backup, self._fields()):
             if field is not self.viscous or any(controls.viscosities):  # else it stays as it is
                 kept.copy_(field)
@@ -187,8 +222,13 @@ class Simulation:
                     field.copy_(kept)
             self._set_controls(numbers[0])
             self.time, self.steps, self.ahead, self.ledger = numbers[1:]
+            if self.bodies and motion is not None:
+                self.bodies.go_back(motion)
             self._walls_changed()
             self._update_density()
+            if self.bodies:
+                self.bodies.carry(self.u, self.v)
+                self.bodies.taken()
             raise
 
     def _advance(self, dt: float, controls: Controls, rate: float) -> Frame:
@@ -215,16 +255,21 @@ class Simulation:
                 self._update_density()
                 if left - h < 1e-12 * dt:  # positions are as old as the mean of the velocities before and after forces
                     solid = self.solid if self._has_solid else None
-                    kinetic = diagnostics.kinetic_energy(self.rho, self.u, self.v, solid, self.grid.dx)
+                    kinetic = diagnostics.kinetic_energy(self.rho, *self._carrier, solid, self.grid.dx)
+                    kinetic += self.bodies.motion.kinetic if self.bodies else 0.0
                 kick = self._kick(h)
                 self._add_forces(kick, self.time + h + self.ahead)
                 self._assemble(kick)
+            if self.bodies:
+                self.bodies.couple(self.solve, self.system, self.b, kick, launch=self.steps == 0)
             solution = self.solve(self.system, self.b, self.p)
             self.p.copy_(solution.x)
             for stage in ("setup", "inference", "solve"):
                 ms[stage] += getattr(solution, f"{stage}_ms")
             with self._timed(ms, "project"):
-                pressure.correct(self.u, self.v, self.p, self.system.beta_x, self.system.beta_y, self.grid.dx)
+                pressure.correct(self.u, self.v, self.p, *self._beta, self.grid.dx)
+                if self.bodies:
+                    self.bodies.carry(self.u, self.v)
             solutions.append(solution)
             self.time, self.steps, left, strokes = self.time + h, self.steps + 1, left - h, ()
             left = 0.0 if left < 1e-12 * dt else left  # what rounding leaves of the last sub-step
@@ -274,9 +319,15 @@ class Simulation:
         dt_dx, first = h / self.grid.dx, self.steps % 2
         may_pass = self.scene.open_top or self.scene.openings or self._has_solid
         if may_pass:
-            passed = dt_dx * float((self.u * self._into_x).sum() + (self.v * self._into_y).sum())
+            u, v = self._carrier
+            passed = dt_dx * float((u * self._into_x).sum() + (v * self._into_y).sum())
         fields, enter = (self.F, self.u, self.v, self._wall), self._boundary.enter
-        self._transport.step(first, *fields, enter, self._jump, dt_dx, self._has_solid)
+        if self.bodies:
+            carried = self.bodies.carrier, EMPTY * min(self.controls.densities)
+            with self.bodies.moving(h, self.F, self.rho, self.u, self.v, self._wall, self._update_density):
+                self._transport.step(first, *fields, enter, self._jump, dt_dx, self._has_solid, *carried)
+        else:
+            self._transport.step(first, *fields, enter, self._jump, dt_dx, self._has_solid)
         if may_pass:
             self._enter(self._volumes_passed(passed))
 
@@ -291,7 +342,8 @@ class Simulation:
 
     def _enter(self, nested: list[float]) -> None:
         """Enter into the ledger the volumes of the nested fractions, then of all fluid, that came from outside."""
-        self.ledger = [entry + volume for entry, volume in zip(self.ledger, differences(nested))]
+        volumes = differences(nested)[bool(self.bodies) :]
+        self.ledger = [entry + volume for entry, volume in zip(self.ledger, volumes)]
 
     def _brush(self, strokes: tuple[Stroke, ...], dt: float) -> None:
         """Apply strokes after transport and before the projection: only divergence-free velocities move the fluid."""
@@ -303,9 +355,15 @@ class Simulation:
             if s.tool == "push":
                 brush.push(self.u, self.v, *capsule, (s.x1 - s.x0) / dt, (s.y1 - s.y0) / dt, self.grid.dx)
             elif s.tool == "pour":
-                brush.pour(self.F, self._wall, *capsule, s.phase, self.grid.dx)
+                fluid = self.bodies.relative(self.F) if self.bodies else self.F
+                brush.pour(fluid, self._wall, *capsule, s.phase, self.grid.dx)
+                if self.bodies:
+                    self.bodies.fill(fluid, self.F)
             elif s.tool != "drag":
+                was = self.solid.clone()
                 brush.wall(self.F, self._wall, *capsule, 1 if s.tool == "solid" else 0, self.grid.dx)
+                if self.bodies:
+                    self.solid.logical_and_(was | ~self.bodies.cover.near())
                 self._walls_changed()
         self._update_density()
         self._enter_difference(before)
@@ -337,7 +395,8 @@ class Simulation:
         solid = self.solid.cpu().numpy()
         rows, columns = drag.cells_passed(since, since + h, self.grid.dx)
         if rows or columns:
-            if not boundary.can_shift(solid, drag.cells, rows, columns):
+            blocked = solid | self.bodies.cover.near().cpu().numpy() if self.bodies else solid
+            if not boundary.can_shift(blocked, drag.cells, rows, columns):
                 self._boundary.update(solid)
                 return None
             before = self._measure().volumes
@@ -359,20 +418,29 @@ class Simulation:
         until: the time that the velocity comes to [s].
         """
         self.v[1:-1] -= h * self.controls.gravity
+        sideways = 0.0
         if self.scene.shaking is not None:
-            self.u[:, 1:-1] += self.scene.shaking.impulse(until - h, until)
+            sideways = self.scene.shaking.impulse(until - h, until)
+            self.u[:, 1:-1] += sideways
+        if self.bodies:
+            self.bodies.accelerate(sideways, -h * self.controls.gravity)
         if self.scene.open_top:
             self.v[-1].copy_(self.v[-2])
         if any(self.controls.viscosities):
             pressure.mixture(self.F, self._jump_mu, self._mu)
             walls = self._wall, self._boundary.wall_u, self._boundary.wall_v
-            outcome = self._viscosity.step(self.u, self.v, self.rho, self._mu, *walls, h)
+            u, v = self.bodies.mixed_velocity(self.rho, self.u, self.v) if self.bodies else (self.u, self.v)
+            rho = self.bodies.mixture(self.rho) if self.bodies else self.rho
+            outcome = self._viscosity.step(u, v, rho, self._mu, *walls, h)
+            if self.bodies:
+                self.bodies.share((u, v), self.rho, self.u, self.v, h)
             self._too_stiff += not outcome.converged
 
     def _assemble(self, h: float) -> None:
         """The pressure system of the step; surface tension enters after its coefficients, which balance it exactly."""
-        beta_x, beta_y, dx = self.system.beta_x, self.system.beta_y, self.grid.dx
-        pressure.coefficients(self.rho, self._open_faces, beta_x, beta_y, h, dx)
+        (beta_x, beta_y), dx = self._beta, self.grid.dx
+        rho = self.bodies.rho(self.F, self.rho) if self.bodies else self.rho
+        pressure.coefficients(rho, self._open_faces, beta_x, beta_y, h, dx)
         pressure.set_walls(self.u, self.v, self._open_faces, self._boundary.wall_u, self._boundary.wall_v)
         if any(self.controls.tensions):
             fields, faces = (self.F, self._wall, self._normals), (beta_x, beta_y, self.u, self.v, dx)
@@ -381,13 +449,17 @@ class Simulation:
                 tension.curve_and_pull(serial, *fields, *curvatures, *faces)
             else:
                 tension.curve_and_pull_at_angles(serial, *fields, self._wetting, *curvatures, *faces)
-        pressure.divergence(self.u, self.v, self.b, dx)
+        if self.bodies:
+            self.bodies.close_faces(self.system, self.solid)
+            self.bodies.carry(self.u, self.v)
+        pressure.divergence(*self._carrier, self.b, dx)
 
     def _update_density(self) -> None:
         pressure.mixture(self.F, self._jump, self.rho)
 
     def _walls_changed(self, body: Body | None = None) -> None:
         self._has_solid = bool(self.solid.any())
+        self._wall_forces: WallForces | None = None  # made when they are asked for
         self._open_faces = pressure.OpenFaces(self.solid, self.scene.open_top)
         self._boundary.update(self.solid.cpu().numpy(), body)
         dry = torch.nn.functional.pad(self.solid.to(torch.float64), (1, 1, 1, 1), value=1.0)
@@ -395,6 +467,8 @@ class Simulation:
         self._into_y = dry[:-1, 1:-1] - dry[1:, 1:-1]  # -1 where it leaves it
         if self._has_solid:
             plic.extend_into_solid(self._plan, self.F, self._wall)
+        if self.bodies:
+            self.bodies.set_walls(self.solid, self._open_faces)
 
     # Measurements ---------------------------------------------------------------------------------
 
@@ -403,7 +477,7 @@ class Simulation:
 
         Solid cells weigh as much as the fluid beside them, so that layers stay flat across them.
         """
-        rho = self.rho
+        rho = self.bodies.rho(self.F, self.rho) if self.bodies else self.rho
         fluid = (~self.solid).to(rho)
         beside = (rho * fluid).sum(1, keepdim=True) / fluid.sum(1, keepdim=True).clamp(min=1)
         rho = torch.where(self.solid, beside, rho)
@@ -413,8 +487,10 @@ class Simulation:
 
     def _measure(self) -> Survey:
         """The numbers of the present fields. Raises NotFiniteError."""
-        fields = self.F, self.rho, self._wall, self.u, self.v
+        fields = self.F, self.rho, self._wall, *self._carrier
         now = diagnostics.survey(self._plan, *fields, self._rows, self.grid.dx, self.controls.gravity)
+        if self.bodies:
+            now = self.bodies.added(now, self.controls.gravity)
         if not math.isfinite(now.kinetic):
             raise NotFiniteError(
                 f"the velocity is not finite (NaN or infinity) at t = {self.time:.4f} s, step {self.steps}"
@@ -441,6 +517,31 @@ class Simulation:
             curvature.normals_of(serial, *fields)
         tension.survey(serial, *fields, self._sigma, self._surface, self.grid.dx)
         return float(self._surface[:, 0].sum())
+
+    @property
+    def _carrier(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The velocity that is free of divergence and moves the phases, bodies included [m/s]."""
+        return self.bodies.carrier if self.bodies else (self.u, self.v)
+
+    @property
+    def _beta(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """dt / (rho_face dx^2) of the pressure correction; the system's own where there are no bodies."""
+        return self.bodies.beta if self.bodies else (self.system.beta_x, self.system.beta_y)
+
+    def _forces_on_walls(self) -> tuple[SolidForce, ...]:
+        """By the pressure of the last solve and the present velocity."""
+        if not self._has_solid:
+            return ()
+        if self._wall_forces is None:
+            self._wall_forces = WallForces(self.solid, self.grid.dx)
+        rho = self.bodies.rho(self.F, self.rho) if self.bodies else self.rho
+        mu, walls = None, None
+        if any(self.controls.viscosities):
+            mu = torch.empty_like(rho)
+            pressure.mixture(self.F, self._jump_mu, mu)
+            if self.scene.walls.solids == "no-slip":
+                walls = self._boundary.wall_u, self._boundary.wall_v
+        return self._wall_forces.on_all(self.p, rho, self.controls.gravity, self.u, self.v, mu, walls)
 
     @contextmanager
     def _timed(self, ms: dict[str, float], stage: str) -> Iterator[None]:
@@ -472,14 +573,16 @@ class Simulation:
             notices += (f"{self._too_stiff} viscous steps stopped early: the fluid is less viscous than it should be",)
         if slowed > 0:
             notices += (f"{MAX_SUBSTEPS} sub-steps did not fill the frame: the clock runs slow by {slowed:.3g} s",)
+        bodies = self.bodies
+        u, v = self._carrier
         return Frame(
             time=self.time,
             dt=dt,
             substeps=len(solutions),
-            fractions=fractions_of(self.F),
-            density=frozen(self.rho),
-            u=frozen(self.u),
-            v=frozen(self.v),
+            fractions=fractions_of(bodies.relative(self.F) if bodies else self.F),
+            density=frozen(bodies.mixture(self.rho) if bodies else self.rho),
+            u=frozen(u),
+            v=frozen(v),
             pressure=frozen(self.p),
             solid=frozen(self.solid),
             stats=Stats(
@@ -495,7 +598,11 @@ class Simulation:
                 limit=limit,
                 slowed=slowed,
                 notices=notices,
+                solids=self._forces_on_walls(),
+                bodies=bodies.states(self.p) if bodies else (),
+                body_solutions=bodies.taken() if bodies else (),
             ),
+            outlines=tuple(bodies.motion.outlines) if bodies else (),
         )
 
     # State -----------------------------------------------------------------------------------------------------------
@@ -504,20 +611,25 @@ class Simulation:
         """Everything that a continued run needs, as plain arrays (text included), ready for np.savez."""
         numbers = (self.time, self.steps, self.seed, self.ahead, self.ledger, self.volumes_at_start, self.controls)
         fields = dict(zip(checkpoint.FIELDS, self._fields()))
-        return checkpoint.to_arrays(self.scene, self.grid, fields, checkpoint.Numbers(*numbers))
+        motion = self.bodies.motion.values.tolist() if self.bodies else []
+        return checkpoint.to_arrays(self.scene, self.grid, fields, checkpoint.Numbers(*numbers, motion))
 
     def restore(self, saved: dict[str, np.ndarray]) -> None:
         """Continue from a `state()` of the same scene and grid. Raises ValueError; then nothing has changed."""
         mine = dict(zip(checkpoint.FIELDS, self._fields()))
         shapes = {name: field.shape for name, field in mine.items()}
-        fields, numbers = checkpoint.from_arrays(saved, len(self.scene.phases), shapes)
+        fields, numbers = checkpoint.from_arrays(saved, len(self.scene.phases), shapes, len(self.scene.bodies))
         for name, field in fields.items():
             mine[name].copy_(field)
         self.ledger, self.volumes_at_start = numbers.ledger, numbers.volumes_at_start
         self.time, self.steps, self.seed, self.ahead = numbers.time, numbers.steps, numbers.seed, numbers.ahead
+        if self.bodies:
+            self.bodies.go_back(np.array(numbers.motion))
         self._set_controls(numbers.controls)
         self._walls_changed()
         self._update_density()
+        if self.bodies:
+            self.bodies.carry(self.u, self.v)
 
     @classmethod
     def from_state(

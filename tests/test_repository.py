@@ -34,7 +34,7 @@ FLOORS = {
         validate  timing
         __init__
         simulation
-        checkpoint  export  fields
+        bodies  checkpoint  export  fields
         kernels
         scenes
         frame  grid

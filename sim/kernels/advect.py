@@ -15,6 +15,7 @@ All fields lie in the planes of one flat array `work` (see kernels/flat.py). An 
 
 import taichi as ti
 
+from sim.kernels.cut_cells import near_body, send_beside_body
 from sim.kernels.flat import BLOCK, HALO, fill, place
 from sim.kernels.plic import TINY, area, clamp, normal, offset
 
@@ -202,7 +203,14 @@ def flux_of_planes(
                     some += ti.select(mixed(work[F + k * size + place(j, i, nx)]), 1, 0)
             if some > 0:
                 for i in range(first, end):
-                    send(axis, plan, work, F, G, size, w, solid, j, i, dt_dx)
+                    if ti.static(plan.bodies):
+                        if near_body(work, F, j, i, ny, nx):
+                            if solid[j, i] == 0:
+                                send_beside_body(axis, plan, work, F, G, size, w, j, i, ny, nx, dt_dx)
+                        else:
+                            send(axis, plan, work, F, G, size, w, solid, j, i, dt_dx)
+                    else:
+                        send(axis, plan, work, F, G, size, w, solid, j, i, dt_dx)
 
 
 @ti.func

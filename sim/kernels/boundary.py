@@ -82,7 +82,8 @@ class Boundary:
 
     def __init__(self, scene: Scene, grid: Grid, device: torch.device):
         ny, nx = grid.shape
-        count = len(scene.phases) - 1
+        bodies = int(bool(scene.bodies))  # are phase 0 of the nested fractions, and never outside
+        count = len(scene.phases) - 1 + bodies
         self.scene, self.grid = scene, grid
         self.wall_u = torch.zeros((ny, nx + 1), dtype=torch.float64, device=device)
         self.wall_v = torch.zeros((ny + 1, nx), dtype=torch.float64, device=device)
@@ -92,7 +93,7 @@ class Boundary:
         for opening in scene.openings:
             if opening.phase:
                 side = ("left", "right", "bottom", "top").index(opening.side)
-                self.enter[scene.phase_index(opening.phase) :, side, self._part(opening)] = 1.0
+                self.enter[scene.phase_index(opening.phase) + bodies :, side, self._part(opening)] = 1.0
 
     def _part(self, opening: Opening) -> slice:
         """The cells along its side that an opening covers."""

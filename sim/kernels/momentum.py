@@ -89,15 +89,19 @@ def carried(work: ti.template(), x: ti.i32, given: ti.template()) -> ti.f64:
 
 @ti.func
 def balance(work: ti.template(), x: ti.i32, given: ti.template()) -> ti.f64:
-    """(R q - (momentum[+] - momentum[-]) + D q_start) / R_new on the face x, between the cells x - d and x."""
-    rho, rho_new, rho_marked, w, momentum, q_start, q, e, d, dt_dx = given
+    """(R q - (momentum[+] - momentum[-]) + D q_start) / R_new on the face x, between the cells x - d and x.
+
+    q_start where R_new <= empty [kg/m^3]: within bodies, whose velocity is not carried.
+    """
+    rho, rho_new, rho_marked, w, momentum, q_start, q, e, d, dt_dx, empty = given
     stretch_a = work[w + x - d + e] * dt_dx - work[w + x - d] * dt_dx
     stretch_b = work[w + x + e] * dt_dx - work[w + x] * dt_dx
     dilation = 0.5 * (work[rho_marked + x - d] * stretch_a + work[rho_marked + x] * stretch_b)
     old = 0.5 * (work[rho + x - d] + work[rho + x])
     new = 0.5 * (work[rho_new + x - d] + work[rho_new + x])
     gone = work[momentum + x + e] - work[momentum + x]
-    return (old * work[q + x] - gone + dilation * work[q_start + x]) / new
+    value = (old * work[q + x] - gone + dilation * work[q_start + x]) / new
+    return ti.select(new <= empty, work[q_start + x], value)
 
 
 @ti.func

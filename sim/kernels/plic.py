@@ -26,11 +26,12 @@ class Plan(NamedTuple):
 
     count: int  # of nested fractions
     serial: bool  # whether one thread runs its loops
+    bodies: bool = False  # whether fraction 0 is that of rigid bodies
 
 
-def plan_for(F: torch.Tensor) -> Plan:
+def plan_for(F: torch.Tensor, bodies: bool = False) -> Plan:
     """The plan for nested fractions (K, ny, nx)."""
-    return Plan(F.shape[0], is_small(F.device, F[0].numel()))
+    return Plan(F.shape[0], is_small(F.device, F[0].numel()), bodies)
 
 
 @ti.func

@@ -8,25 +8,29 @@ from sim.kernels.flat import HALO, fill, place, planes, within
 from sim.kernels.momentum import available, balance, carried, mass_flux, mirror, mixture
 from sim.kernels.plic import Array1, Array3, Mask2, extend_into_solid, plan_for
 
-# Planes in groups of K: F, c, the fluxes G along x and along y; behind them single ones, START and NOW of u and v,
-# RHO before and after a sweep.
+# Planes in groups of K: F, c, the fluxes G along x and along y; behind them single ones, START (of what moves the
+# fields) and NOW of u and v, RHO before and after a sweep, OWN: the start of a u and v that something else moves.
 MARK, FLUX, GROUPS = 1, 2, 4
-START, NOW, RHO, MARKED, MASS, MOMENTUM, HELD, SINGLE = 0, 2, 4, 6, 7, 8, 9, 10
+START, NOW, RHO, MARKED, MASS, MOMENTUM, HELD, OWN, SINGLE = 0, 2, 4, 6, 7, 8, 9, 10, 12
 
 
 class Transport:
     """Moves fields of one shape, and holds the work space for it."""
 
-    def __init__(self, F: torch.Tensor):
-        """F: nested fractions (K, ny, nx); read for its shape and device only."""
+    def __init__(self, F: torch.Tensor, bodies: bool = False):
+        """F: nested fractions (K, ny, nx), read for its shape and device only; bodies: the first is that of bodies."""
         count, ny, nx = F.shape
-        self.plan = plan_for(F)
+        self.plan = plan_for(F, bodies)
         self._planes = planes(GROUPS * count + SINGLE, ny, nx, F.device)
         self._work = self._planes.view(-1)
         single = GROUPS * count
         self._F = within(self._planes[:count], ny, nx)
         self._u_start, self._u = (within(self._planes[single + n], ny, nx + 1) for n in (START, NOW))
         self._v_start, self._v = (within(self._planes[single + n + 1], ny + 1, nx) for n in (START, NOW))
+        self._u_own, self._v_own = (
+            within(self._planes[single + OWN], ny, nx + 1),
+            within(self._planes[single + OWN + 1], ny + 1, nx),
+        )
         x, y = FLUX * count, (FLUX + 1) * count
         self.flux_x = within(self._planes[x:y], ny, nx + 1)  # what the last step sent through the faces [cells]
         self.flux_y = within(self._planes[y : y + count], ny + 1, nx)
@@ -60,22 +64,32 @@ class Transport:
         jump: torch.Tensor,
         dt_dx: float,
         has_solid: bool,
+        carrier: tuple[torch.Tensor, torch.Tensor] | None = None,
+        empty: float = 0.0,
     ) -> None:
         """F (K, ny, nx), u and v after one step by the velocity at its start, along the axis `first`, then the other.
 
         solid (ny, nx) uint8;  enter: see `advect.surround`;  jump: see `momentum.mixture` [kg/m^3];  dt_dx [s/m].
+        carrier: the velocity that moves them, where it is not u and v: that of fluid and bodies together.
+        empty: density [kg/m^3] up to which a face has no fluid, and keeps its velocity.
         """
+        u_carrier, v_carrier = carrier or (u, v)
+        own = START
+        if carrier is not None:
+            own = OWN
+            self._u_own.copy_(u)
+            self._v_own.copy_(v)
         for copy, field in (
             (self._F, F),
-            (self._u_start, u),
+            (self._u_start, u_carrier),
             (self._u, u),
-            (self._v_start, v),
+            (self._v_start, v_carrier),
             (self._v, v),
         ):
             copy.copy_(field)
         for turn in range(2):
             weigh = int(turn == 0 or has_solid)
-            both(self.plan, first ^ turn, turn, weigh, self._work, solid, enter, jump, dt_dx)
+            both(self.plan, first ^ turn, turn, weigh, own, empty, self._work, solid, enter, jump, dt_dx)
             if has_solid or turn == 1:
                 F.copy_(self._F)
             if has_solid:
@@ -110,6 +124,8 @@ def both(
     axis: ti.i32,
     turn: ti.i32,
     weigh: ti.i32,
+    own: ti.i32,
+    empty: ti.f64,
     work: Array1,
     solid: Mask2,
     enter: Array3,
@@ -119,6 +135,7 @@ def both(
     """The first sweep (turn 0) or the second of the phases and of momentum: w along it, q across it.
 
     weigh is 0 where the densities that the first sweep has left are still those of F.
+    own: START where u and v move themselves, else OWN.  empty: see `balance`.
     """
     ny, nx = solid.shape[0], solid.shape[1]
     width = nx + 2 * HALO + 1
@@ -126,7 +143,8 @@ def both(
     K = ti.static(plan.count)
     F, c, G, single = 0, MARK * K * size, (FLUX + axis) * K * size, GROUPS * K
     w_start, w = (single + START + axis) * size, (single + NOW + axis) * size
-    q_start, q = (single + START + 1 - axis) * size, (single + NOW + 1 - axis) * size
+    w_own = (single + own + axis) * size
+    q_start, q = (single + own + 1 - axis) * size, (single + NOW + 1 - axis) * size
     rho, rho_new, rho_marked = (single + RHO + turn) * size, (single + RHO + 1 - turn) * size, (single + MARKED) * size
     mass, momentum, held = (single + MASS) * size, (single + MOMENTUM) * size, (single + HELD) * size
     e_i, e_j = 1 - axis, axis
@@ -154,7 +172,7 @@ def both(
         nx - e_i,
         width,
         balance,
-        (rho, rho_new, rho_marked, w_start, momentum, w_start, w, e, e, dt_dx),
+        (rho, rho_new, rho_marked, w_start, momentum, w_own, w, e, e, dt_dx, empty),
     )
     rows, columns = ny + 2 * e_j - 1, nx + 2 * e_i - 1  # of corners that are not on the sides along the sweep
     fill(plan.serial, work, momentum, origin + d, rows, columns, width, carried, (mass, held, q, e, d, d))
@@ -167,5 +185,5 @@ def both(
         nx + e_i - 1,
         width,
         balance,
-        (rho, rho_new, rho_marked, w_start, momentum, q_start, q, e, d, dt_dx),
+        (rho, rho_new, rho_marked, w_start, momentum, q_start, q, e, d, dt_dx, empty),
     )

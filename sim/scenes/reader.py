@@ -11,11 +11,13 @@ import numpy as np
 
 from sim.frame import GRAVITY_MAX, TENSION_MAX, Controls
 from sim.grid import Grid
+from sim.scenes.outline import KINDS
 from sim.scenes.scene import (
     ANGLES,
     SIDES,
     Barriers,
     ContactAngle,
+    FloatingBody,
     Opening,
     Phase,
     Scene,
@@ -34,6 +36,7 @@ __all__ = ["FOLDER", "Scene", "SceneError", "load", "names", "parse"]
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "scenes"
 PHASES_MAX = 8  # what a colour scheme can tell apart
+BODIES_MAX = 8  # each takes three more pressure solves a step
 REQUIRED_OF_KIND = {
     "box": {"start", "end"},
     "disc": {"center", "radius"},
@@ -107,6 +110,11 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
     walls = walls_from_table(table.pop("walls", {}))
     inlets = [opening_from_table(entry, phase_names) for entry in entries(table, "inlets", optional=True)]
     outlets = [opening_from_table(entry, None) for entry in entries(table, "outlets", optional=True)]
+    bodies = tuple(body_from_table(entry, k + 1) for k, entry in enumerate(entries(table, "bodies", optional=True)))
+    if len(bodies) > BODIES_MAX:
+        raise ValueError(f"key 'bodies' must hold at most {BODIES_MAX} bodies, not {len(bodies)}")
+    if len({body.name for body in bodies}) < len(bodies):
+        raise ValueError(f"names of bodies {[body.name for body in bodies]} must differ")
     barriers = None
     if "barriers" in table:
         entry = checked(table.pop("barriers"), {"phase", "count", "seed"}, {"phase"}, "barriers")
@@ -122,7 +130,13 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
     height = number(table.get("height", 1.0), "height")
     Grid(int(rows), int(columns), height)
     gravity = number(table.get("gravity", 9.81), "gravity")
-    Controls(gravity, tuple(phase.density for phase in phases), (), tuple(phase.viscosity for phase in phases))
+    Controls(
+        gravity,
+        tuple(phase.density for phase in phases),
+        (),
+        tuple(phase.viscosity for phase in phases),
+        body_densities=tuple(body.density for body in bodies),
+    )
     open_top = table.get("open_top", False)
     if not isinstance(open_top, bool):
         raise ValueError(f"key 'open_top' must be true or false, not {open_top!r}")
@@ -147,6 +161,7 @@ def scene_from_table(name: str, table: dict[str, Any]) -> Scene:
         openings=(*inlets, *outlets),
         barriers=barriers,
         shaking=shaking,
+        bodies=bodies,
     )
 
 
@@ -232,6 +247,28 @@ def opening_from_table(entry: Any, phase_names: list[str] | None) -> Opening:
     if not speed > 0:
         raise ValueError(f"key 'speed' of {owner} must be positive [m/s], not {speed}")
     return Opening(entry["side"], start, end, entry["phase"], speed)
+
+
+def body_from_table(entry: Any, count: int) -> FloatingBody:
+    """FloatingBody from {kind, its keys, density, name = "body COUNT", angle, velocity, spin}."""
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    if kind not in KINDS:
+        raise ValueError(f"key 'kind' of a body is {kind!r}: choose one of {', '.join(KINDS)}")
+    own = {"name", "density", "angle", "velocity", "spin"}
+    entry = checked(
+        entry, KEYS_OF_KIND[kind] | own | {"kind"}, REQUIRED_OF_KIND[kind] | {"density"}, f"a body ({kind})"
+    )
+    name = text(entry.get("name", f"body {count}"), "name")
+    shape = shape_from_table({key: value for key, value in entry.items() if key not in own}, None)
+    if kind == "box" and not all(a < b for a, b in zip(shape.start, shape.end)):
+        raise ValueError(f"body {name!r} must have its start below and left of its end")
+    if kind != "box" and not shape.radius > 0:
+        raise ValueError(f"key 'radius' of body {name!r} must be positive")
+    if kind == "stroke" and shape.start == shape.end:
+        raise ValueError(f"body {name!r} must have two different ends: take kind 'disc' for one")
+    u, v = numbers(entry.get("velocity", (0.0, 0.0)), 2, "velocity")
+    angle, spin = number(entry.get("angle", 0), "angle"), number(entry.get("spin", 0), "spin")
+    return FloatingBody(name, shape, number(entry["density"], "density"), angle, (u, v), spin)
 
 
 def shape_from_table(entry: Any, phase_names: list[str] | None) -> Shape:

@@ -118,6 +118,18 @@ class Opening:
     speed: float = 0.0
 
 
+@dataclass(frozen=True)
+class FloatingBody:
+    """A rigid body that moves with the fluid; `sim.scenes.outline` has its corners."""
+
+    name: str
+    shape: Shape  # in fractions of the domain, before it is turned
+    density: float  # [kg/m^3]
+    angle: float = 0.0  # by which it is turned about its centre, anticlockwise [degrees]
+    velocity: tuple[float, float] = (0.0, 0.0)  # at time zero [m/s]
+    spin: float = 0.0  # at time zero, anticlockwise [rad/s]
+
+
 CONDITIONS = ("slip", "no-slip")
 
 
@@ -162,6 +174,7 @@ class Scene:
     openings: tuple[Opening, ...] = ()
     barriers: Barriers | None = None
     shaking: Shaking | None = None
+    bodies: tuple[FloatingBody, ...] = ()
     source: str = field(default="", repr=False)  # the toml it was read from, kept so that saved states stand alone
 
     def phase_index(self, name: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from precond.support.files import replacing
 from sim.scenes.reader import KEYS_OF_KIND
-from sim.scenes.scene import Opening, Phase, Scene, Shape, Walls
+from sim.scenes.scene import FloatingBody, Opening, Phase, Scene, Shape, Walls
 
 
 def write(path: Path, scene: Scene) -> None:
@@ -36,6 +36,7 @@ def text_of(scene: Scene) -> str:
         parts.append("[shaking]\n" + assignments(vars(scene.shaking)))
     parts += [table("shapes", {"phase": shape.phase} | of_shape(shape)) for shape in scene.shapes]
     parts += [table("solids", of_shape(shape) | ({"erase": True} if shape.erase else {})) for shape in scene.solids]
+    parts += [table("bodies", of_body(body)) for body in scene.bodies]
     return "\n".join(parts)
 
 
@@ -49,6 +50,12 @@ def of_opening(opening: Opening) -> dict[str, Any]:
     """An outlet has neither phase nor speed."""
     place = {"side": opening.side, "start": opening.start, "end": opening.end}
     return place | ({"phase": opening.phase, "speed": opening.speed} if opening.phase else {})
+
+
+def of_body(body: FloatingBody) -> dict[str, Any]:
+    """Every key of it."""
+    motion = {"angle": body.angle, "velocity": list(body.velocity), "spin": body.spin}
+    return {"name": body.name, "density": body.density} | of_shape(body.shape) | motion
 
 
 def of_shape(shape: Shape) -> dict[str, Any]:

@@ -109,3 +109,46 @@ def test_a_byte_order_mark_as_windows_editors_write_it_is_no_part_of_the_scene(t
     path = tmp_path / "marked.toml"
     path.write_text(GOOD, encoding="utf-8-sig")
     assert reader.load(path).source == GOOD
+
+
+BODY = '[[bodies]]\nkind = "box"\nstart = [0.3, 0.3]\nend = [0.5, 0.5]\ndensity = 50.0\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "needle"),
+    [
+        ('"box"', '"pool"', "'pool'"),
+        ("density = 50.0\n", "", "'density'"),
+        ("density = 50.0", "density = -1.0", "-1.0"),
+        ("density = 50.0", "density = 50.0\ncolor = 3", "'color'"),
+        ("density = 50.0", "density = 50.0\nerase = true", "'erase'"),
+        ("density = 50.0", "density = 50.0\nvelocity = [1.0]", "'velocity'"),
+        ("end = [0.5, 0.5]", "end = [0.2, 0.5]", "start below and left"),
+        ("density = 50.0\n", 'density = 50.0\nname = "a"\n' + BODY + 'name = "a"\n', "must differ"),
+        (BODY, 9 * BODY, "at most 8"),
+    ],
+)
+def test_bad_bodies_are_refused_in_one_sentence(old: str, new: str, needle: str) -> None:
+    with pytest.raises(SceneError) as error:
+        reader.parse("mine", GOOD + BODY.replace(old, new))
+    assert needle in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_body_that_has_no_room_is_refused() -> None:
+    from sim import Simulation
+    from tests.scenes import pressure_solver
+
+    for body, needle in (
+        (BODY.replace("[0.3, 0.3]", "[0.3, -0.1]"), "out of the domain"),
+        (BODY + BODY.replace("[0.3, 0.3]", "[0.31, 0.3]") + 'name = "b"\n' + 5 * "", ""),
+    ):
+        scene = reader.parse("mine", GOOD + body)
+        if needle:
+            with pytest.raises(ValueError, match=needle):
+                Simulation(scene, solve=pressure_solver(), device="cpu")
+        else:  # bodies that overlap are moved apart
+            outlines = Simulation(scene, solve=pressure_solver(), device="cpu").frame().outlines
+            assert (
+                outlines[0][:, 0].max() < outlines[1][:, 0].min() or outlines[1][:, 0].max() < outlines[0][:, 0].min()
+            )

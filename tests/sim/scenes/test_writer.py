@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sim.grid import Grid
 from sim.scenes import writer
 from sim.scenes.reader import SceneError, load, names, parse
-from sim.scenes.scene import Shape, coverage
+from sim.scenes.scene import FloatingBody, Shape, coverage
 
 
 @pytest.mark.parametrize("name", names())
@@ -47,6 +47,16 @@ def test_drawn_strokes_survive_and_a_failed_write_leaves_the_file_before(tmp_pat
         writer.write(path, scene)
     monkeypatch.undo()
     assert path.read_text() == before
+
+
+def test_bodies_survive_being_written() -> None:
+    bodies = (
+        FloatingBody("raft", Shape("box", start=(0.1, 0.2), end=(0.3, 1 / 3)), 400.0, 12.5, (0.1, -2.0), 0.5),
+        FloatingBody("ball", Shape("disc", center=(0.7, 0.8), radius=0.1), 7000.0),
+        FloatingBody("log", Shape("stroke", start=(0.5, 0.5), end=(0.6, 0.4), radius=0.05), 10.0),
+    )
+    scene = replace(load("dam-break"), bodies=bodies)
+    assert parse("x", writer.text_of(scene)).bodies == bodies
 
 
 def test_a_stroke_covers_a_capsule_and_a_later_eraser_opens_a_wall() -> None:
