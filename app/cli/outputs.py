@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,19 @@ def results(session: Session, total: RunStats, parts: Sequence[RunStats]) -> dic
         "tol": session.solve.choice.tol,
         "seed": simulation.seed,
         "time": session.last.time,
+        **forces(session.last),
         "centre_of_mass": list(centre_of_mass(session.last, simulation.grid)),
         "panes": [part.numbers() for part in parts],
         "machine": machine(simulation.device.type),
     }
+
+
+def forces(frame: Frame) -> dict[str, Any]:
+    """Solids and bodies of the frame under the names of sim.frame; nothing where there are none."""
+    stats = frame.stats
+    if not (stats.solids or stats.bodies):
+        return {}
+    return {"solids": [asdict(solid) for solid in stats.solids], "bodies": [asdict(body) for body in stats.bodies]}
 
 
 def write_results(options: Options, session: Session, total: RunStats, parts: Sequence[RunStats]) -> None:

@@ -13,7 +13,7 @@ from app.solving.choice import Choice, Variant
 
 PANE_INPUTS = frozenset({
     Session.stroke, Session.let_go, Session.discard, Session.set_gravity, Session.set_densities,
-    Session.set_viscosities, Session.set_tensions, Session.set_color, Session.inspect,
+    Session.set_viscosities, Session.set_tensions, Session.set_body_densities, Session.set_color, Session.inspect,
 })  # fmt: skip
 """What goes to every pane; all else is done to the session that the race began with."""
 

@@ -28,6 +28,7 @@ NARROW = 4  # phases up to which one texture holds them: three fractions and the
 NEAR, FAR, REACH = 0.016, 0.05, 0.017  # of the height: how far light and shadow reach, and where slopes are taken
 EDGE = 1.5  # [pixels] from an edge to where nothing shows of it
 RIM = 0.0028  # of the height: width of the line along lit edges
+HIDDEN = 0.9  # share of a body from which the fluid in a cell is that of its neighbours
 
 
 class FluidRenderer:
@@ -58,8 +59,11 @@ class FluidRenderer:
         Leaves the GL state as ImGui needs it. Raises RuntimeError at the first frame where the driver cannot do it.
         """
         crop = Crop.of(grid, look.region, size)
-        solid = walls.shares(frame.solid, scene, grid)
-        spread = resample.spread_into(frame.fractions.astype(np.float32), frame.solid)
+        solid, hidden = walls.shares(frame.solid, scene, grid), frame.solid  # hidden: without fluid to draw
+        if frame.outlines:
+            bodies = walls.of_outlines(frame.outlines, grid)
+            solid, hidden = np.maximum(solid, bodies), hidden | (bodies > HIDDEN)
+        spread = resample.spread_into(frame.fractions.astype(np.float32), hidden)
         fluid, wall = surfaces.coefficients(crop.cut(spread)), crop.cut(solid)
         with Restored():
             if not self._checked:
@@ -71,7 +75,7 @@ class FluidRenderer:
                 self._around.upload(surroundings(spread, solid, scene))
                 self._draw_phases(crop, edges, scene, grid, look)
             else:
-                values = resample.spread_into(view.field(frame, grid), frame.solid)
+                values = resample.spread_into(view.field(frame, grid), hidden)
                 self._values.upload([resample.in_bytes((crop.cut(values) - limits.low) / (limits.high - limits.low))])
                 self._draw_field(crop, edges | (wall > 0.5), scene, view, look)
             if look.streamlines:

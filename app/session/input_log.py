@@ -14,10 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app import __version__
 from app.session.state_file import SavedState
 from app.solving.switchable_solver import SwitchableSolver
-from sim.frame import Controls, Frame
+from sim.frame import Controls, Frame, settings_table
 from sim.grid import Grid
 from sim.scenes.scene import Scene
 
@@ -76,7 +78,7 @@ def start_line(
         "threads": threads,
         "weights": solve.weights,
         **asdict(solve.resolved),
-        "settings": {key: value for key, value in asdict(settings).items() if key != "strokes"},
+        "settings": settings_table(settings),
         "state": None if saved is None else file_entry(Path(saved.file)),
     }
 
@@ -94,6 +96,8 @@ def check_sum(frame: Frame) -> str:
     value = 0
     for array in (frame.fractions, frame.u, frame.v, frame.pressure, frame.solid):
         value = zlib.crc32(array.tobytes(), value)
+    for body in frame.stats.bodies:
+        value = zlib.crc32(np.array([*body.centre, body.angle, *body.velocity, body.spin]).tobytes(), value)
     return f"{value:08x}"
 
 

@@ -134,6 +134,21 @@ class LogReader:
         self.settings = replace(self.settings, densities=values)
         return (values,)
 
+    def body_densities(self, table: dict[str, Any]) -> tuple[tuple[float, ...]]:
+        """[kg/m^3]"""
+        values = numbers(table["values"], "values")
+        if len(values) != len(self.settings.body_densities):
+            raise ValueError(f"{len(values)} densities are given for {len(self.settings.body_densities)} bodies")
+        self.settings = replace(self.settings, body_densities=values)
+        return (values,)
+
+    def checked_bodies(self, values: Any, scene: Scene) -> tuple[float, ...]:
+        """Densities of the scene's bodies; those of the scene where a log has none [kg/m^3]."""
+        given = numbers(values, "body_densities") or tuple(body.density for body in scene.bodies)
+        if len(given) != len(scene.bodies):
+            raise ValueError(f"{len(given)} densities are given for {len(scene.bodies)} bodies")
+        return given
+
     def viscosities(self, table: dict[str, Any]) -> tuple[tuple[float, ...]]:
         """[Pa s]"""
         self.settings = replace(self.settings, viscosities=numbers(table["values"], "values"))
@@ -228,19 +243,21 @@ class LogReader:
     def all_settings(self, table: dict[str, Any], scene: Scene) -> Controls:
         """Settings of every kind, which must fit the scene."""
         kinds = {"gravity", "densities", "viscosities", "tensions"}
-        table = checked(table, kinds, kinds, "'settings'")
+        table = checked(table, kinds | {"body_densities"}, kinds, "'settings'")
+        bodies = self.checked_bodies(table.get("body_densities", []), scene)
         densities, viscosities, tensions = (
             numbers(table[key], key) for key in ("densities", "viscosities", "tensions")
         )
         if len(densities) != len(scene.phases):
             raise ValueError(f"{len(densities)} densities are given for {len(scene.phases)} phases")
-        return Controls(number(table["gravity"], "gravity"), densities, (), viscosities, tensions)
+        return Controls(number(table["gravity"], "gravity"), densities, (), viscosities, tensions, bodies)
 
 
 STROKE_KEYS = tuple(f.name for f in fields(Stroke))
 COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...], Callable[..., tuple[Any, ...]]]] = {
     "gravity": (Session.set_gravity, ("value",), LogReader.gravity),
     "densities": (Session.set_densities, ("values",), LogReader.densities),
+    "body-densities": (Session.set_body_densities, ("values",), LogReader.body_densities),
     "viscosities": (Session.set_viscosities, ("values",), LogReader.viscosities),
     "tensions": (Session.set_tensions, ("values",), LogReader.tensions),
     "color": (Session.set_color, ("phase", "color"), LogReader.color),
@@ -260,8 +277,9 @@ COMMANDS: dict[str, tuple[Callable[..., None], tuple[str, ...], Callable[..., tu
 
 
 def settings_of(scene: Scene) -> Controls:
-    """Settings for the phases of the scene."""
-    return Controls(scene.gravity, tuple(phase.density for phase in scene.phases))
+    """Settings for the phases and bodies of the scene."""
+    bodies = tuple(body.density for body in scene.bodies)
+    return Controls(scene.gravity, tuple(phase.density for phase in scene.phases), body_densities=bodies)
 
 
 def checked_table(value: Any, owner: str) -> dict[str, Any]:

@@ -242,6 +242,7 @@ def with_settings(scene: Scene, settings: Controls, grid: tuple[int, int]) -> Sc
         tensions=tuple(Tension((names[i], names[k]), value) for (i, k), value in values if value > 0),
         gravity=settings.gravity,
         grid=grid,
+        bodies=tuple(replace(body, density=density) for body, density in zip(scene.bodies, settings.body_densities)),
     )
     return replace(made, source=writer.text_of(made))
 

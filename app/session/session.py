@@ -216,6 +216,14 @@ class Session:
                 raise ValueError(f"{len(densities)} densities are given for {count} phases")
             self.settings = replace(self.settings, densities=densities)
 
+    def set_body_densities(self, densities: tuple[float, ...]) -> None:
+        """Densities of the floating bodies from the next frame on [kg/m^3]."""
+        with self.journal.input("body-densities", {"values": densities}):
+            count = len(self.simulation.scene.bodies)
+            if len(densities) != count:
+                raise ValueError(f"{len(densities)} densities are given for {count} bodies")
+            self.settings = replace(self.settings, body_densities=densities)
+
     def set_viscosities(self, viscosities: tuple[float, ...]) -> None:
         """Viscosities from the next frame on [Pa s]."""
         with self.journal.input("viscosities", {"values": viscosities}):

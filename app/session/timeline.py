@@ -199,4 +199,8 @@ def bits(array: np.ndarray) -> np.ndarray:
 def without_pressure(stats: Stats) -> Stats:
     """The same numbers; the solutions of their solves no longer hold x, which is the pressure of the state."""
     empty = torch.empty(0, dtype=torch.float64)
-    return replace(stats, solutions=tuple(replace(solution, x=empty) for solution in stats.solutions))  # type: ignore
+    solutions, of_bodies = (
+        tuple(replace(solution, x=empty) for solution in each)  # type: ignore
+        for each in (stats.solutions, stats.body_solutions)
+    )
+    return replace(stats, solutions=solutions, body_solutions=of_bodies)

@@ -83,6 +83,9 @@ class RunStats:
     solve_ms: float = 0.0
     solves: int = 0
     iterations: int = 0
+    body_solves: int = 0  # of the pressure that motions of bodies make, which the numbers above leave out
+    body_iterations: int = 0
+    body_ms: float = 0.0  # set-up and networks included
     failures: int = 0  # solves whose status is not CONVERGED
     fallbacks: int = 0  # solves that another preconditioner had to finish
     residual_max: float = 0.0
@@ -103,6 +106,9 @@ class RunStats:
             self.failures += failed(solution)
             self.fallbacks += fell_back(solution)
             self.residual_max = max(self.residual_max, float(solution.residual))
+        self.body_solves += len(stats.body_solutions)
+        self.body_iterations += sum(solution.iterations for solution in stats.body_solutions)
+        body_ms = sum(sum(getattr(s, f"{stage}_ms") for stage in SOLVER_STAGES) for s in stats.body_solutions)
         self.divergence_max = max(self.divergence_max, stats.divergence_max)
         self.drift_max = max(self.drift_max, stats.volume_drift)
         self.speed_max = max(self.speed_max, stats.speed_max)
@@ -113,7 +119,8 @@ class RunStats:
         self.timed_frames += 1
         self.timed_solves += len(stats.solutions)
         self.seconds += seconds
-        self.own_ms += 1e3 * seconds - sum(stats.ms[stage] for stage in SOLVER_STAGES)
+        self.own_ms += 1e3 * seconds - sum(stats.ms[stage] for stage in SOLVER_STAGES) - body_ms
+        self.body_ms += body_ms
         self.setup_ms += stats.ms["setup"]
         self.inference_ms += stats.ms["inference"]
         self.solve_ms += stats.ms["solve"]
@@ -140,6 +147,15 @@ class RunStats:
             "fractions_max": self.fractions_max,
             "speed_max": self.speed_max,
             **({"notice": self.notice} if self.notice else {}),
+            **(self._of_bodies() if self.body_solves else {}),
+        }
+
+    def _of_bodies(self) -> dict[str, Any]:
+        """How the solves for bodies went; the time is a mean over the steps, of all solves in a step together."""
+        return {
+            "body_solves": self.body_solves,
+            "body_iterations_mean": self.body_iterations / self.body_solves,
+            "body_ms_mean": self.body_ms / (self.timed_solves or 1),
         }
         return {key: None if never_finite(value) else value for key, value in table.items()}
 

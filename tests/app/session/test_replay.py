@@ -135,6 +135,7 @@ def test_a_replay_equals_the_live_run_bit_for_bit(tmp_path):
         "discard",
         "load",
         "rewind",  # see test_timeline.py
+        "body-densities",  # see test_bodies.py
     }
     assert [line["frame"] for line in lines[1:]] == sorted(line["frame"] for line in lines[1:])
     # a log of the replay tells the same
