@@ -173,7 +173,7 @@ class Frame:
     pressure: np.ndarray  # (ny, nx) [Pa]
     solid: np.ndarray  # (ny, nx) bool
     stats: Stats = field(repr=False)
-    outlines: tuple[np.ndarray, ...] = ()  # of floating bodies: corners (n, 2) [m], anticlockwise
+    outlines: tuple[np.ndarray, ...] = field(default=(), kw_only=True)  # of bodies: corners (n, 2) [m], anticlockwise
 
 
 def fractions_of(F: torch.Tensor) -> np.ndarray:

@@ -33,7 +33,7 @@ def of_shapes(solids: tuple[Shape, ...], grid: Grid) -> np.ndarray:
 
 
 def of_outlines(outlines: Sequence[np.ndarray], grid: Grid) -> np.ndarray:
-    """The share of every cell inside convex polygons, corners (n, 2) [m], (ny, nx) float32, by its middle's distance."""
+    """The share of every cell inside convex polygons with corners (n, 2) [m], (ny, nx) float32, by its distance."""
     share = np.zeros(grid.shape, np.float32)
     for outline in outlines:
         corners = outline / grid.dx

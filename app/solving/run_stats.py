@@ -149,6 +149,7 @@ class RunStats:
             **({"notice": self.notice} if self.notice else {}),
             **(self._of_bodies() if self.body_solves else {}),
         }
+        return {key: None if never_finite(value) else value for key, value in table.items()}
 
     def _of_bodies(self) -> dict[str, Any]:
         """How the solves for bodies went; the time is a mean over the steps, of all solves in a step together."""
@@ -157,7 +158,6 @@ class RunStats:
             "body_iterations_mean": self.body_iterations / self.body_solves,
             "body_ms_mean": self.body_ms / (self.timed_solves or 1),
         }
-        return {key: None if never_finite(value) else value for key, value in table.items()}
 
 
 def never_finite(value: Any) -> bool:
