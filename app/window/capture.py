@@ -55,7 +55,7 @@ class Capture:
 
     def start(self, recorder: Recorder, whole: bool) -> None:
         """Records from the next picture on."""
-        self.recorder, self._whole, self._index, self._frames = recorder, self._is_whole(whole), -1, -1
+        self.recorder, self._whole, self._index, self._frames = recorder, whole, -1, -1
 
     def end(self) -> str:
         """Finishes the recording, if there is one, and returns a sentence about it."""
@@ -106,7 +106,7 @@ class Capture:
         if passed == 0:
             return  # something was set, and no time has passed
         self._index += max(passed, 1)  # going back in time leaves no gap
-        recorder.add(self._picture(self._whole, recorder.size), self._index)
+        recorder.add(self._picture(self._is_whole(self._whole), recorder.size), self._index)
 
     def _is_whole(self, whole: bool) -> bool:
         """Several fluids side by side are recorded as the window shows them."""
