@@ -11,6 +11,7 @@ from app.panels.compare import ComparePanel
 from app.panels.draw import DrawPanel
 from app.panels.files import FilesPanel
 from app.panels.fluid import FluidPanel
+from app.panels.forces import ForcesPanel
 from app.panels.plots import PlotsPanel
 from app.panels.probes import ProbesPanel
 from app.panels.save_scene_dialog import SaveSceneDialog
@@ -42,6 +43,7 @@ class SidePanel:
             "Draw": DrawPanel(view, state).draw,
             "View": ViewPanel(state).draw,
             "Probes": ProbesPanel(view, state).draw,
+            "Forces": ForcesPanel(view, state).draw,
             "Fluid": FluidPanel(view, state).draw,
             "Files": files.draw,
             "Notices": files.draw_notices,

@@ -36,14 +36,18 @@ def frames_csv(snapshot: Snapshot) -> str:
     head += ["time", "dt", "energy", "divergence_max", "speed_max"]
     head += [f"volume_{phase.name}" for phase in snapshot.scene.phases]
     head += [f"probe{k + 1}_{name}" for k in range(count) for name in PROBED]
+    loaded = list(dict.fromkeys(load.name for sample in snapshot.samples for load in sample.loads))
+    head += [f"{name.replace(' ', '_')}_{what}" for name in loaded for what in ("force_x", "force_y", "moment")]
     rows = [head]
     first = snapshot.frames - len(snapshot.samples) + 1
     for k, sample in enumerate(snapshot.samples):
         values = [sample.iterations, sample.drift, *sample.ms]
         values += [sample.time, sample.dt, sample.energy, sample.divergence, sample.speed, *sample.volumes]
-        values += [value for probe in sample.probes for value in probe]
-        row = [str(first + k), sample.precond, *map(repr, values)]
-        rows.append(row + [""] * (len(head) - len(row)))  # probes that were placed later
+        probed = [value for probe in sample.probes for value in probe]
+        blank = [""] * (len(PROBED) * (count - len(sample.probes)))  # of probes that were placed later
+        loads = {load.name: (load.x, load.y, load.moment) for load in sample.loads}
+        forces = [text for name in loaded for text in (map(repr, loads[name]) if name in loads else ("", "", ""))]
+        rows.append([str(first + k), sample.precond, *map(repr, values), *map(repr, probed), *blank, *forces])
     return lines(rows)
 
 

@@ -11,11 +11,21 @@ from typing import Any
 import numpy as np
 
 from precond.support.command_line import aligned
-from sim.frame import STAGES, Frame
+from sim.frame import STAGES, BodyState, Frame, SolidForce
 from sim.grid import Grid
 
 SOLVER_STAGES = ("setup", "inference", "solve")  # the rest of a step is the fluid's
 RATE_FRAMES = 60  # that rates are measured over: a second or so
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the fluid does to a wall inside the domain or to a floating body, for a metre of depth."""
+
+    name: str
+    x: float  # force [N/m]
+    y: float
+    moment: float  # about its centre, anticlockwise [N]
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class FrameSample:
     speed: float = 0.0  # max |u| [m/s]
     volumes: tuple[float, ...] = ()  # by phase [m^2]
     probes: tuple[tuple[float, ...], ...] = ()  # see probes.values_at
+    loads: tuple[Load, ...] = ()  # on floating bodies, then on walls
 
     @classmethod
     def of(cls, frame: Frame, precond: str, probes: tuple[tuple[float, ...], ...] = ()) -> FrameSample:
@@ -56,7 +67,14 @@ class FrameSample:
             speed=stats.speed_max,
             volumes=stats.volumes,
             probes=probes,
+            loads=(*map(load_of, stats.bodies), *map(load_of, stats.solids)),
         )
+
+
+def load_of(part: BodyState | SolidForce) -> Load:
+    """Pressure and friction together; what walls do to a body that touches them is not the fluid's."""
+    x, y = (a + b for a, b in zip(part.pressure_force, part.viscous_force))
+    return Load(part.name, x, y, part.moment)
 
 
 def rates(samples: Sequence[FrameSample]) -> tuple[float, float]:

@@ -28,7 +28,7 @@ class Settings:
     height: int = 720
     side: float = 0.285  # share of the width that the panel takes
     scale: float = 1.0  # of the interface, besides what the display asks for
-    closed: tuple[str, ...] = ("Files", "Fluid", "Notices", "Probes", "Window")  # sections of the panel
+    closed: tuple[str, ...] = ("Files", "Fluid", "Forces", "Notices", "Probes", "Window")  # sections of the panel
     rows: int = 0  # of the grid; 0: as many as this machine keeps up with, found anew
     tol: float = 0.0  # 0: the command line's default
     view: str = "phase"

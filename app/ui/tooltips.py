@@ -41,6 +41,9 @@ NUMBERS = {
     "included.",
     "radius": "Radius of the brush in percent of the domain's height. Keys: [ and ], or Shift and the mouse wheel.",
     "range": "Values at the two ends of the colour map. Automatic: nearly the smallest to nearly the largest value.",
+    "body": "Density of a floating body [kg/m³]: lighter than the liquid it floats, heavier it sinks.",
+    "force": "What the fluid does to this wall or body for a metre of depth: force by pressure and friction, and "
+    "moment about its centre, anticlockwise.",
     "energy": "Kinetic, potential and surface energy of the fluid. Without pouring and stirring it only falls.",
     "volumes": "Area of each phase, in its colour. Pouring, inlets and outlets change it, the flow does not.",
     "inspection": "The newest pressure solve of the frame after so many iterations: error is the difference to the "

@@ -499,6 +499,24 @@ def a_probe_follows_the_value_under_it(hand: Hand) -> None:
     hand.until(lambda: not hand.now.probes)
 
 
+def forces_are_listed_and_a_body_can_be_made_heavier(hand: Hand) -> None:
+    from app.session.session import Session
+
+    hand.choose("##scene", "Floating box")
+    hand.until(lambda: hand.now.scene.name == "floating-box")
+    hand.unfold("Forces")
+    hand.view.step_once()
+    hand.until(lambda: bool(hand.now.samples) and bool(hand.now.samples[-1].loads))
+    (body,) = hand.now.frame.stats.bodies
+    assert hand.now.samples[-1].loads[0].name == body.name
+    assert hand.now.samples[-1].loads[0].y == body.pressure_force[1] + body.viscous_force[1]
+    hand.view.submit(Session.set_body_densities, (3.0 * body.density,))
+    hand.view.step_once()
+    hand.until(lambda: hand.now.frame.stats.bodies[0].density == 3.0 * body.density)
+    hand.key("left_arrow")
+    hand.until(lambda: hand.now.frame.stats.bodies[0].density == body.density)
+
+
 def keys_show_every_view(hand: Hand) -> None:
     from app.render.views import VIEWS
 
@@ -634,6 +652,7 @@ STEPS = (
     a_saved_state_comes_back,
     the_time_line_goes_back_and_forth,
     a_probe_follows_the_value_under_it,
+    forces_are_listed_and_a_body_can_be_made_heavier,
     keys_show_every_view,
     another_size_moves_the_fluid_with_the_mouse,
     the_wheel_zooms_and_the_brush_follows,
