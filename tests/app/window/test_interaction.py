@@ -502,7 +502,7 @@ def a_probe_follows_the_value_under_it(hand: Hand) -> None:
 def forces_are_listed_and_a_body_can_be_made_heavier(hand: Hand) -> None:
     from app.session.session import Session
 
-    hand.choose("##scene", "Floating box")
+    hand.choose("##scene", "floating-box")
     hand.until(lambda: hand.now.scene.name == "floating-box")
     hand.unfold("Forces")
     hand.view.step_once()
