@@ -37,6 +37,7 @@ class Recorder:
         self.path, self.live = path, live
         self.size = (size[0] // 2 * 2, size[1] // 2 * 2)  # yuv420p halves both
         self.frames, self.dropped, self.error = 0, 0, ""
+        self._late: tuple[np.ndarray, int] | None = None  # dropped, and nothing came after it
         self._last = 0  # time index at which the last picture ends
         self._part = path.absolute().with_name(f"{path.stem}.part{path.suffix}")
         self._pictures: queue.Queue[tuple[np.ndarray, int] | None] = queue.Queue(WAITING)
@@ -52,8 +53,10 @@ class Recorder:
                 self._pictures.put_nowait((picture, index))
             else:
                 self._pictures.put((picture, index), timeout=LONGEST_WAIT)
+            self._late = None
         except queue.Full:
             self.dropped += 1
+            self._late = picture, index
             if not self.live:
                 self.error = f"the encoder of {str(self.path)!r} stopped responding"
 
@@ -64,8 +67,11 @@ class Recorder:
             done.wait_for(lambda: self._pictures.unfinished_tasks == 0, LONGEST_WAIT)
 
     def close(self) -> str:
-        """Finishes the file and returns a sentence about it."""
+        """Finishes the file and returns a sentence about it. A live video ends with its last picture in any case."""
         try:
+            if self._late is not None and not self.error:
+                self._pictures.put(self._late, timeout=LONGEST_WAIT)
+                self.dropped -= 1
             self._pictures.put(None, timeout=LONGEST_WAIT)
         except queue.Full:
             self.error = self.error or f"the encoder of {str(self.path)!r} stopped responding"

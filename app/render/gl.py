@@ -39,7 +39,7 @@ class Restored:
 
 
 class Texture:
-    """Eight bits for each of four channels, clamped at the edges; `filtering`: GL_LINEAR or GL_NEAREST."""
+    """Four channels of eight bits, or floats, clamped at the edges; `filtering`: GL_LINEAR or GL_NEAREST."""
 
     def __init__(self, filtering: int = gl.GL_LINEAR) -> None:
         self.name = int(gl.glGenTextures(1))
@@ -53,19 +53,21 @@ class Texture:
             gl.glTexParameteri(gl.GL_TEXTURE_2D, key, value)
 
     def upload(self, channels: Sequence[np.ndarray] | np.ndarray) -> None:
-        """Uploads one to four channels, (rows, columns) uint8, row 0 at the bottom; missing ones are 0."""
-        pixels = np.zeros((*channels[0].shape, 4), np.uint8)
+        """Uploads one to four channels, (rows, columns) uint8 or float32, row 0 at the bottom; missing ones are 0."""
+        pixels = np.zeros((*channels[0].shape, 4), channels[0].dtype)
         for k, channel in enumerate(channels):
             pixels[..., k] = channel
-        self._image((pixels.shape[1], pixels.shape[0]), pixels.ctypes.data_as(ctypes.c_void_p))
+        exact = pixels.dtype == np.float32
+        self._image((pixels.shape[1], pixels.shape[0]), pixels.ctypes.data_as(ctypes.c_void_p), exact)
 
     def allocate(self, size: tuple[int, int]) -> None:
         """Allocates storage, so that it can be drawn into."""
         self._image(size, None)
 
-    def _image(self, size: tuple[int, int], data: Any) -> None:
+    def _image(self, size: tuple[int, int], data: Any, exact: bool = False) -> None:
+        kept, given = (gl.GL_RGBA32F, gl.GL_FLOAT) if exact else (gl.GL_RGBA8, gl.GL_UNSIGNED_BYTE)
         gl.glBindTexture(gl.GL_TEXTURE_2D, self.name)
-        gl.glTexImage2D(gl.GL_TEXTURE_2D, 0, gl.GL_RGBA8, *size, 0, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE, data)
+        gl.glTexImage2D(gl.GL_TEXTURE_2D, 0, kept, *size, 0, gl.GL_RGBA, given, data)
 
 
 class Target:

@@ -26,6 +26,7 @@ from sim.scenes.scene import Scene
 
 NARROW = 4  # phases up to which one texture holds them: three fractions and the solids, the fourth is what they leave
 NEAR, FAR, REACH = 0.016, 0.05, 0.017  # of the height: how far light and shadow reach, and where slopes are taken
+LARGE = 16.0  # [pixels] of a cell, above which edges would show the steps of eight bits
 EDGE = 1.5  # [pixels] from an edge to where nothing shows of it
 RIM = 0.0028  # of the height: width of the line along lit edges
 HIDDEN = 0.9  # share of a body from which the fluid in a cell is that of its neighbours
@@ -68,7 +69,7 @@ class FluidRenderer:
         with Restored():
             if not self._checked:
                 gl.glGetError()  # what others have left
-            self._upload(fluid, wall)
+            self._upload(fluid, wall, exact=crop.cell > LARGE)
             self.target.resize(size)
             edges = surfaces.crossed(fluid, wall)
             if view.field is None:
@@ -85,8 +86,8 @@ class FluidRenderer:
                 raise RuntimeError("this OpenGL driver cannot draw the fluid: update it, or use --headless")
             self._checked = True
 
-    def _upload(self, fluid: np.ndarray, wall: np.ndarray) -> None:
-        shares, solid = surfaces.in_bytes(fluid[:-1]), surfaces.in_bytes(wall)
+    def _upload(self, fluid: np.ndarray, wall: np.ndarray, exact: bool) -> None:
+        shares, solid = surfaces.encoded(fluid[:-1], exact), surfaces.encoded(wall, exact)
         none = np.zeros_like(solid)
         self._fine.upload([*[*shares, none, none][: NARROW - 1], solid])
         if len(shares) >= NARROW:

@@ -154,7 +154,9 @@ def owners(values: np.ndarray, wall: np.ndarray) -> np.ndarray:
     return owner
 
 
-def in_bytes(c: np.ndarray) -> np.ndarray:
-    """Coefficients in eight bits."""
+def encoded(c: np.ndarray, exact: bool) -> np.ndarray:
+    """Coefficients from 0 to 1 as float32, or from 0 to 255 in eight bits, which are read faster."""
     low, high = RANGE
+    if exact:
+        return np.asarray((c - low) / (high - low), np.float32)
     return ((c - low) * (255 / (high - low)) + 0.5).clip(0, 255).astype(np.uint8)

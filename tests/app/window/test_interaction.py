@@ -471,6 +471,7 @@ def the_time_line_goes_back_and_forth(hand: Hand) -> None:
     assert following not in hand.now.timeline.numbers
     hand.view.submit(Session.set_timeline_budget, 0)
     hand.until(lambda: len(hand.now.timeline.numbers) == 1)
+    hand.view.submit(Session.set_timeline_budget, 1 << 29)
 
 
 def a_probe_follows_the_value_under_it(hand: Hand) -> None:
