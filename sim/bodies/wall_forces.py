@@ -18,17 +18,20 @@ from scipy import ndimage
 
 from sim.frame import SolidForce
 
-SIDES = ((1, 1.0), (1, -1.0), (0, 1.0), (0, -1.0))  # axis of the normal in an array, and on which side the wall is
-
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces of fluid cells towards walls on one side: arrays of one entry a face."""
+    """Faces between fluid and wall cells with their normal along one axis: arrays of one entry a face.
 
-    axis: int
-    sign: float
-    cell: torch.Tensor  # index of the fluid cell in the flattened grid
-    wall: torch.Tensor  # of the wall cell
+    Places are indices into flattened fields: of cells (ny, nx), or of the velocities along and across the normal.
+    """
+
+    along: int  # 0: the normal is along x; 1: along y
+    sign: np.ndarray  # 1 where the wall lies on the higher side, -1 on the lower
+    cell: np.ndarray  # the fluid cell
+    ends: tuple[np.ndarray, np.ndarray]  # velocities along the normal on both sides of the fluid cell
+    beside: tuple[np.ndarray, np.ndarray]  # across it, of the fluid cell
+    wall: tuple[np.ndarray, np.ndarray]  # across it, of the wall cell
     group: np.ndarray
     arm_x: np.ndarray  # from the group's centre to the face [m]
     arm_y: np.ndarray
@@ -46,21 +49,28 @@ class WallForces:
         self.cells = np.bincount(group, minlength=self.count)
         self.centre_x = np.bincount(group, (i + 0.5) * dx, self.count) / self.cells
         self.centre_y = np.bincount(group, (j + 0.5) * dx, self.count) / self.cells
-        self.faces = [self._towards(labels, axis, sign, solid.device) for axis, sign in SIDES]
+        self.faces = [self._across(labels, along) for along in (0, 1)]
 
-    def _towards(self, labels: np.ndarray, axis: int, sign: float, device: torch.device) -> Faces:
-        """Faces whose wall lies on the higher (sign 1) or lower side along the axis."""
-        nx, step = labels.shape[1], np.array([axis == 0, axis == 1], dtype=int) * int(sign)
-        lower, upper = (slice(None, -1), slice(1, None)) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        fluid, wall = (labels[lower], labels[upper]) if sign > 0 else (labels[upper], labels[lower])
-        j, i = np.nonzero((fluid == 0) & (wall != 0))
-        if sign < 0:  # places in `upper`
-            j, i = j + (axis == 0), i + (axis == 1)
-        m, n = j + step[0], i + step[1]
-        group = labels[m, n] - 1
-        x, y = (i + 0.5 + 0.5 * step[1]) * self.dx, (j + 0.5 + 0.5 * step[0]) * self.dx
-        cell, other = (torch.from_numpy(places).to(device) for places in (j * nx + i, m * nx + n))
-        return Faces(axis, sign, cell, other, group, x - self.centre_x[group], y - self.centre_y[group])
+    def _across(self, labels: np.ndarray, along: int) -> Faces:
+        """Faces whose normal is along x (0) or y (1)."""
+        nx = labels.shape[1]
+        step = np.array([along, 1 - along])  # rows and columns to the next cell
+        first, second = (labels[:, :-1], labels[:, 1:]) if along == 0 else (labels[:-1], labels[1:])
+        low = np.stack(np.nonzero((first == 0) != (second == 0)))  # (2, faces): the cell on the lower side
+        sign = np.where(first[tuple(low)] == 0, 1.0, -1.0)
+        high = low + step[:, None]
+        fluid, wall = np.where(sign > 0, low, high), np.where(sign > 0, high, low)
+        group = labels[tuple(wall)] - 1
+        x, y = ((high[1 - axis] + 0.5 * (axis != along)) * self.dx for axis in (0, 1))
+
+        def place(cell: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+            """Both faces of cells along an axis, in u or v."""
+            j, i = cell
+            return (j * (nx + 1) + i, j * (nx + 1) + i + 1) if axis == 0 else (j * nx + i, (j + 1) * nx + i)
+
+        arms = x - self.centre_x[group], y - self.centre_y[group]
+        places = place(fluid, along), place(fluid, 1 - along), place(wall, 1 - along)
+        return Faces(along, sign, fluid[0] * nx + fluid[1], *places, group, *arms)
 
     def on_all(
         self,
@@ -77,44 +87,23 @@ class WallForces:
         walls: velocities prescribed on the faces of walls, like u and v, where fluids stick to them; None: they slip.
         """
         pressed, dragged, moment = np.zeros((2, self.count)), np.zeros((2, self.count)), np.zeros(self.count)
+        at_cells, weight, velocity = flat(p), flat(rho), (flat(u), flat(v))
         for f in self.faces:
-            along = 1 - f.axis  # 0 along x, 1 along y
-            pressure = taken(p, f.cell)
-            if along == 1:
-                pressure = pressure - f.sign * 0.5 * self.dx * gravity * taken(rho, f.cell)
+            pressure = at_cells[f.cell]
+            if f.along == 1:
+                pressure = pressure - f.sign * (0.5 * self.dx * gravity) * weight[f.cell]
             forces = np.zeros((2, len(pressure)))
-            forces[along] = f.sign * pressure * self.dx
+            forces[f.along] = f.sign * pressure * self.dx
             self._add(pressed, moment, f, forces)
             if mu is not None:
-                self._add(dragged, moment, f, self._viscous(f, (u, v), taken(mu, f.cell), walls))
+                still = None if walls is None else (flat(walls[0]), flat(walls[1]))
+                self._add(dragged, moment, f, viscous(f, velocity, flat(mu)[f.cell], still))
+        rows = zip(self.cells.tolist(), self.centre_x.tolist(), self.centre_y.tolist())
+        (force_x, force_y), (drag_x, drag_y), turn = pressed.tolist(), dragged.tolist(), moment.tolist()
         return tuple(
-            SolidForce(
-                name=f"solid {k + 1}",
-                cells=int(self.cells[k]),
-                centre=(float(self.centre_x[k]), float(self.centre_y[k])),
-                pressure_force=(float(pressed[0, k]), float(pressed[1, k])),
-                viscous_force=(float(dragged[0, k]), float(dragged[1, k])),
-                moment=float(moment[k]),
-            )
-            for k in range(self.count)
+            SolidForce(f"solid {k + 1}", cells, (x, y), (force_x[k], force_y[k]), (drag_x[k], drag_y[k]), turn[k])
+            for k, (cells, x, y) in enumerate(rows)
         )
-
-    def _viscous(
-        self,
-        f: Faces,
-        velocity: tuple[torch.Tensor, torch.Tensor],
-        mu: np.ndarray,
-        walls: tuple[torch.Tensor, torch.Tensor] | None,
-    ) -> np.ndarray:
-        """(2, faces) [N/m]: 2 mu du_n/dn along the normal, and shear where fluids stick."""
-        along, across = 1 - f.axis, f.axis
-        forces = np.zeros((2, len(mu)))
-        w = velocity[along]
-        forces[along] = -f.sign * 2 * mu * taken(w.diff(dim=f.axis), f.cell)
-        if walls is not None:
-            own = taken(means(velocity[across], along), f.cell)
-            forces[across] = 2 * mu * (own - taken(means(walls[across], along), f.wall))
-        return forces
 
     def _add(self, total: np.ndarray, moment: np.ndarray, f: Faces, forces: np.ndarray) -> None:
         for part, force in zip(total, forces):
@@ -122,12 +111,22 @@ class WallForces:
         moment += np.bincount(f.group, f.arm_x * forces[1] - f.arm_y * forces[0], self.count)
 
 
-def taken(field: torch.Tensor, places: torch.Tensor) -> np.ndarray:
-    """Values of a field (ny, nx) at places of the flattened grid."""
-    return np.asarray(field.reshape(-1)[places].cpu().numpy())
+def viscous(
+    f: Faces,
+    velocity: tuple[np.ndarray, np.ndarray],
+    mu: np.ndarray,
+    walls: tuple[np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """(2, faces) [N/m]: 2 mu du_n/dn along the normal, and shear where fluids stick."""
+    forces = np.zeros((2, len(mu)))
+    normal, across = velocity[f.along], 1 - f.along
+    forces[f.along] = -2 * f.sign * mu * (normal[f.ends[1]] - normal[f.ends[0]])
+    if walls is not None:
+        own, still = velocity[across], walls[across]
+        forces[across] = mu * (own[f.beside[0]] + own[f.beside[1]] - still[f.wall[0]] - still[f.wall[1]])
+    return forces
 
 
-def means(faces: torch.Tensor, axis: int) -> torch.Tensor:
-    """(ny, nx) means of the two faces of every cell along an axis of the array."""
-    count = faces.shape[axis] - 1
-    return 0.5 * (faces.narrow(axis, 0, count) + faces.narrow(axis, 1, count))
+def flat(field: torch.Tensor) -> np.ndarray:
+    """The values in one row, not copied where they lie in this memory."""
+    return np.asarray(field.reshape(-1).cpu().numpy())
