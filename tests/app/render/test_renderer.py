@@ -150,7 +150,7 @@ for size in (1.0, 0.25, 1 / 16):
     share = np.abs(column - white).sum(-1) / np.abs(blue - white).sum()
     heights = (np.abs(picture - white).sum(-1) / np.abs(blue - white).sum()).sum(axis=0)  # of the pool, in pixels
     result[f"teeth {size}"] = float(np.abs(np.diff(heights, 2)).max())
-    result[f"edge {size}"] = int(((share > 0.25) & (share < 0.75)).sum())
+    result[f"edge {size}"] = int(((share > 0.1) & (share < 0.9)).sum())
 one = np.zeros(grid.shape); one[12, 16] = 0.2
 small = Frame(0.0, 0.0, 1, np.stack([one, 1 - one]), 10 + 990 * one, u, v, 0.0 * y, none, None)
 renderer.draw(small, scene, grid, VIEWS[0], Range(0.0, 1.0), (32 * 20, 24 * 20))

@@ -39,6 +39,8 @@ def draw(*arguments, **keywords):
     return still.picture(frame, scene, grid, VIEWS[0], Range(0.0, 1.0), StillOptions(*arguments, **keywords))
 wide = draw((600, 240))
 result["wide"] = [wide.shape, wide[0, 0].tolist(), wide[200, 300].tolist(), wide[20, 300].tolist()]
+tall = draw((320, 600))
+result["tall"] = [tall.shape, tall[0, 0].tolist(), tall[380, 160].tolist(), tall[200, 160].tolist()]
 fine = draw((320, 240), supersample=3)
 coarse = draw((320, 240))
 result["fine"] = [fine.shape, float((np.abs(fine.astype(int) - coarse).max(-1) > 30).mean())]
@@ -63,8 +65,13 @@ def drawn():
 
 @pytest.mark.egl
 def test_the_fluid_keeps_its_aspect_in_the_middle_of_the_ground(drawn):
-    shape, corner, water, gas = drawn["wide"]
-    assert shape == [240, 600, 3]
+    for name, size in (("wide", [240, 600, 3]), ("tall", [600, 320, 3])):
+        check_placed(drawn[name], size)
+
+
+def check_placed(found, size):
+    shape, corner, water, gas = found
+    assert shape == size
     assert corner == [237, 235, 230]
     assert np.abs(np.array(water) - [31, 127, 209]).max() <= 3
     assert np.abs(np.array(gas) - [243, 239, 230]).max() <= 3
