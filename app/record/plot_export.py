@@ -55,7 +55,10 @@ def residual_csv(snapshot: Snapshot) -> str:
     """Relative residual of the last solve by iteration; with a comparison a column for each method."""
     columns = {snapshot.method: snapshot.residuals}
     if snapshot.comparison is not None:
-        columns = {result.label or result.precond: result.history for result in snapshot.comparison.results}
+        columns = {}
+        for k, result in enumerate(snapshot.comparison.results):
+            name = result.label or result.precond
+            columns[f"{name} ({k + 1})" if name in columns else name] = result.history
     rows = [["iteration", *columns]]
     for k in range(max((len(values) for values in columns.values()), default=0)):
         rows.append([str(k + 1), *(repr(float(v[k])) if k < len(v) else "" for v in columns.values())])

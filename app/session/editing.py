@@ -109,6 +109,7 @@ class Editing:
     def go_back(self, solid: np.ndarray, done: tuple[Gesture, ...]) -> None:
         """Follows the fluid to another moment, with these walls, by which these gestures had been drawn."""
         self.scene_editor.go_back(done)
+        self._simulation.scene = self.scene_editor.scene
         self.discard()
         self._stale, self._walls = False, solid
 

@@ -7,6 +7,7 @@ holds, so what is seen here is what a saved scene shows when it is opened again.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -189,13 +190,15 @@ class SceneEditor:
 
     @property
     def done(self) -> tuple[Gesture, ...]:
-        """What has been drawn and not undone."""
-        return tuple(self._done)
+        """What has been drawn and not undone, as it is now: a gesture under way goes on changing."""
+        if not self.open:
+            return tuple(self._done)
+        return (*self._done[:-1], copy.deepcopy(self._done[-1]))
 
     def go_back(self, done: tuple[Gesture, ...]) -> None:
         """To a moment after time zero or at its end, by which this had been drawn."""
         self.finish()
-        self._done, self._undone = list(done), []
+        self._done, self._undone, self._arrays = list(done), [], None
 
     def forget_later(self) -> None:
         """Forgets what was drawn after time zero, because the scene starts again."""
@@ -236,10 +239,13 @@ def with_settings(scene: Scene, settings: Controls, grid: tuple[int, int]) -> Sc
     """The scene with these densities, viscosities, tensions, gravity and default grid, as it would be saved."""
     names, rows = [phase.name for phase in scene.phases], zip(scene.phases, settings.densities, settings.viscosities)
     values = zip(pairs(len(names)), settings.tensions)
+    tense = tuple(Tension((names[i], names[k]), value) for (i, k), value in values if value > 0)
+    meeting = {frozenset(each.between) for each in tense}  # an angle needs a tension
     made = replace(
         scene,
         phases=tuple(replace(phase, density=density, viscosity=viscosity) for phase, density, viscosity in rows),
-        tensions=tuple(Tension((names[i], names[k]), value) for (i, k), value in values if value > 0),
+        tensions=tense,
+        contact_angles=tuple(each for each in scene.contact_angles if frozenset(each.between) in meeting),
         gravity=settings.gravity,
         grid=grid,
         bodies=tuple(replace(body, density=density) for body, density in zip(scene.bodies, settings.body_densities)),
@@ -252,11 +258,11 @@ def with_ratio(densities: tuple[float, ...], ratio: float, scene: Scene) -> tupl
 
     The heaviest keeps its own. At a ratio of 1 the order is lost, so the scene's is taken as the measure.
     """
-    own = [phase.density for phase in scene.phases]
-    top, span = max(own), math.log(max(own) / min(own))
+    own, top = [phase.density for phase in scene.phases], max(densities)
+    span = math.log(max(own) / min(own))
     if span == 0:
         return tuple(top / (ratio if k else 1.0) for k in range(len(densities)))
-    return tuple(top * math.exp(math.log(ratio) * math.log(density / top) / span) for density in own)
+    return tuple(top * math.exp(math.log(ratio) * math.log(density / max(own)) / span) for density in own)
 
 
 def check_color(scene: Scene, phase: int, color: tuple[float, float, float]) -> None:

@@ -357,6 +357,7 @@ class Session:
         made = Session(now.scene, None, solve, device=device, seed=seed, threads=threads, saved=saved)
         made.settings = self.settings
         made.solve.inspector.look_at(self.solve.inspector.iteration)
+        made.probes = self.probes
         if variant.ratio:
             densities = with_ratio(self.settings.densities, variant.ratio, now.scene)
             made.settings = replace(self.settings, densities=densities)

@@ -127,6 +127,8 @@ class Timeline:
     def set_budget(self, budget: int) -> None:
         """Changes the budget [bytes]; leaves out what does not fit."""
         self.budget = budget
+        if budget == 0 and not self.pinned:
+            self.clear()
         self._make_room()
 
     @property

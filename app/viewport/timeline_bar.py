@@ -108,4 +108,6 @@ def step(view: ViewModel, frames: int) -> None:
     line = view.snapshot.timeline if view.snapshot is not None else TimelineView()
     places = line.numbers.tolist()
     if line.present in places:
-        view.rewind(places[min(max(places.index(line.present) + frames, 0), len(places) - 1)])
+        number = places[min(max(places.index(line.present) + frames, 0), len(places) - 1)]
+        if number != line.present:
+            view.rewind(number)

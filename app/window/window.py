@@ -11,6 +11,7 @@ from typing import Any
 from imgui_bundle import hello_imgui, imgui
 
 from app.panels.side_panel import SidePanel
+from app.session.session import Session
 from app.session.snapshot import Snapshot
 from app.ui import theme
 from app.ui.tooltips import NUMBERS, tip
@@ -120,6 +121,7 @@ class Window:
         self.state.follow(self.settings.settings)
         self.view.choose_rows(0)
         theme.set_scale(self.state.scale)
+        self.view.submit(Session.set_timeline_budget, self.state.timeline << 20)
         self.view.notify("Settings reset to defaults; window sizes change at the next start")
 
     def quit(self) -> None:

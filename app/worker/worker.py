@@ -116,7 +116,8 @@ class Worker(threading.Thread):
             self._solve.choice = pane.session.solve.choice
         self._race = None
         self._view.compare("off")
-        self._view.notify(f"Continues from pane {number + 1} at {session.last.time:.2f} s")
+        how = f"solved by {self._solve.method} to {self._solve.choice.tol:.0e}"
+        self._view.notify(f"Continues from pane {number + 1} at {session.last.time:.2f} s, {how}")
 
     def _start_comparing(self, session: Session) -> None:
         """Starts the comparison that the user has chosen; none where it cannot be had."""

@@ -93,7 +93,7 @@ class Shaking:
 
     def acceleration(self) -> float:
         """The largest [m/s^2]."""
-        return self.amplitude * (2 * np.pi / self.period) ** 2
+        return abs(self.amplitude) * (2 * np.pi / self.period) ** 2
 
     def impulse(self, start: float, end: float) -> float:
         """What the fluid's velocity along x gains from `start` to `end` [s], in the frame of the tank [m/s]."""

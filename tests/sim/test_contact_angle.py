@@ -130,6 +130,15 @@ def test_scenes_with_angles_are_written_as_they_are_read():
     assert again.contact_angles[0].angle == 75.0
 
 
+def test_a_scene_whose_tension_was_switched_off_is_saved_without_its_angle():
+    from app.session.scene_editor import with_settings
+    from sim.frame import Controls
+
+    scene = parse("drop", SCENE.format(angle=75.0, center=[0.5, 0.0], between=["water", "gas"]))
+    off = with_settings(scene, Controls(0.0, (100.0, 1.0), (), (4.0, 0.4), (0.0,)), (24, 24))
+    assert parse("drop", off.source).contact_angles == ()
+
+
 @pytest.mark.parametrize(("old", "new", "words"), [
     ("angle = 60", "angle = 10", "must lie in"),
     ('between = ["water", "gas"]\nangle', 'between = ["water", "oil"]\nangle', "key 'between' of a contact angle"),

@@ -99,6 +99,7 @@ def test_scenes_with_shaking_are_written_as_they_are_read():
 
 @pytest.mark.parametrize(("amplitude", "period", "words"), [
     (0.1, 0.0, "a period of 1e-3"), (1e9, 1.0, "an amplitude within 1e6"), (1e5, 1e-3, "accelerates by"),
+    (-1e5, 1e-3, "accelerates by"),
 ])  # fmt: skip
 def test_wrong_shaking_is_refused(amplitude, period, words):
     with pytest.raises(SceneError, match=words):

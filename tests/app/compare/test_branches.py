@@ -66,6 +66,9 @@ def test_branches_begin_alike_and_part_by_what_was_changed():
     assert first.settings == method.settings == tolerance.settings == run.settings
     assert ratio.settings == replace(run.settings, densities=ratio.settings.densities)
     assert ratio.settings.densities == pytest.approx((1000.0, 1.0))
+    run.set_densities((500.0, 20.0))
+    assert run.fork(Variant(ratio=10.0)).settings.densities == pytest.approx((500.0, 50.0))
+    run.set_densities(first.settings.densities)
     results = frames(branches, 10)
     assert [result.parted for result in results[1:]] == [pytest.approx(1 / 60)] * 3
     same, other, loose, heavy = (result.difference for result in results)

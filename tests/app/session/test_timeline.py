@@ -99,6 +99,32 @@ def test_the_start_may_be_drawn_into_again():
     assert run.timeline.numbers == (0, 2)
 
 
+def test_a_wall_that_was_undone_is_there_again_at_the_start():
+    run = session()
+    run.stroke(Stroke("solid", 9.0, 5.0, 9.0, 5.0, 0.8))
+    run.let_go()
+    run.step()
+    walls, scene = run.last.solid, run.simulation.scene
+    run.rewind(0)
+    run.undo()
+    run.step()
+    assert not run.last.solid.any()
+    assert run.simulation.scene != scene
+    run.set_timeline_budget(0)
+    assert len(run.timeline) == 0
+    again = session()
+    again.stroke(Stroke("solid", 9.0, 5.0, 9.0, 5.0, 0.8))
+    again.let_go()
+    again.step()
+    again.undo()
+    again.step()
+    again.rewind(0)
+    again.stroke(Stroke("pour", 12.0, 8.0, 12.0, 8.0, 0.5, 0))
+    again.let_go()
+    again.step()
+    assert np.array_equal(again.last.solid, walls)
+
+
 def test_strokes_that_no_frame_has_used_are_forgotten():
     run = session()
     run.step()

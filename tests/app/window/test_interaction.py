@@ -470,7 +470,7 @@ def the_time_line_goes_back_and_forth(hand: Hand) -> None:
     assert hand.now.timeline.present == hand.now.timeline.numbers[-1] == hand.now.frames
     assert following not in hand.now.timeline.numbers
     hand.view.submit(Session.set_timeline_budget, 0)
-    hand.until(lambda: len(hand.now.timeline.numbers) == 1)
+    hand.until(lambda: len(hand.now.timeline.numbers) == 0)
     hand.view.submit(Session.set_timeline_budget, 1 << 29)
 
 
