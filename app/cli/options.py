@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import __version__
-from app.cli.pictures import check_folder, pictures_of, record_of
+from app.cli.pictures import pictures_of, record_of
 from app.cli.validation import (
     check_display,
     check_dump,
+    check_new_folder,
     check_weights,
     compared,
     export_of,
@@ -193,7 +194,7 @@ def options(argv: Sequence[str]) -> Options | None:
     check_weights(given.weights, given.precond, (*preconds, *(each.precond for each in compare)))
     pictures = pictures_of(given, outputs["--record"], scene)
     if outputs["--record"] is not None and is_folder(given.record):
-        check_folder(outputs["--record"])
+        check_new_folder(outputs["--record"], "--record", f"--record '{outputs['--record']}/'", "00000.png")
         check_outputs({option: path for option, path in outputs.items() if option != "--record"})
     else:
         check_outputs(outputs)

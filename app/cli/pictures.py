@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.record.animation import ENDINGS, is_folder
 from app.render.look import Look, StillOptions
 from app.render.themes import THEMES, Theme, gas_of
-from precond.support.command_line import Refusal, check_writable, path_of, whole
+from precond.support.command_line import Refusal, path_of, whole
 
 if TYPE_CHECKING:
     from sim.scenes.scene import Scene
@@ -33,23 +33,6 @@ def record_of(text: str | None) -> Path | None:
     if path.suffix not in ENDINGS:
         raise Refusal(f"--record {text!r} must end in {', '.join(ENDINGS)} or, for a folder of PNG pictures, in /")
     return path
-
-
-def check_folder(folder: Path) -> None:
-    """Refuses a folder of pictures that is not new or empty, or cannot be written."""
-    name = f"--record '{folder}/'"
-    if not folder.exists():
-        check_writable(folder, "--record")
-        return
-    if not folder.is_dir():
-        raise Refusal(f"{name} is not a folder: give a new one")
-    try:
-        filled = any(folder.iterdir())
-    except OSError as error:
-        raise Refusal(f"{name} cannot be read: {error.strerror or error}, give a new folder") from None
-    if filled:
-        raise Refusal(f"{name} is not empty: give a new folder, nothing is overwritten")
-    check_writable(folder / "00000.png", "--record")
 
 
 def pictures_of(given: Namespace, record: Path | None, scene: Scene) -> StillOptions | None:

@@ -49,6 +49,14 @@ def check_dump(folder: Path, headless: bool, outputs: dict[str, Path | None]) ->
     for other, path in outputs.items():
         if path is not None and folder.resolve() in (path.resolve(), *path.resolve().parents):
             raise Refusal(f"{name} would also hold the file of {other}: give two different places")
+    check_new_folder(folder, option, name, "000000.npz")
+
+
+def check_new_folder(folder: Path, option: str, name: str, first: str) -> None:
+    """Refuses a folder that is not new or empty, or cannot be written.
+
+    name: what the option is called with its value.  first: the first file that will be written.
+    """
     if not folder.is_dir():
         if os.path.lexists(folder):
             raise Refusal(f"{name} is not a folder: give a new one")
@@ -60,7 +68,7 @@ def check_dump(folder: Path, headless: bool, outputs: dict[str, Path | None]) ->
         raise Refusal(f"{name} cannot be read: {error.strerror or error}, give a new folder") from None
     if filled:
         raise Refusal(f"{name} is not empty: give a new folder, nothing is overwritten")
-    check_writable(folder / "000000.npz", option)
+    check_writable(folder / first, option)
 
 
 def export_of(text: str | None) -> Path | None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.compare.pane import Inputs, Pane
+from app.compare.pane import Inputs, Pane, snapshot_of
 from app.session.session import Session
-from app.session.snapshot import ComparisonSnapshot, Snapshot
+from app.session.snapshot import Snapshot
 from app.solving import pane_trace
 from app.solving.choice import Variant
 
@@ -62,10 +62,4 @@ class Branches:
 
     def snapshot(self, serial: int) -> Snapshot:
         """The first pane's, with the results of all panes."""
-        session = self.panes[0].session
-        place = session.simulation.scene, session.simulation.grid, session.solve.choice.tol
-        comparison = ComparisonSnapshot(
-            *place, "branch", tuple(pane.frame for pane in self.panes), tuple(pane.result() for pane in self.panes)
-        )
-        frames = max(pane.method_stats.frames for pane in self.panes)
-        return replace(session.snapshot(), serial=serial, comparison=comparison, frames=frames)
+        return snapshot_of(self.panes, "branch", serial)

@@ -13,6 +13,7 @@ from typing import Any
 
 import sim
 from app.session.session import FRAME_DT, Session
+from app.session.snapshot import ComparisonSnapshot, Snapshot
 from app.solving.choice import Variant
 from app.solving.method_stats import MethodResult, MethodStats, RecentMeans
 from app.solving.pane_trace import TraceRecorder
@@ -127,6 +128,17 @@ def advance_to(panes: Sequence[Pane], clock: float) -> None:
     while (pane := furthest_behind(panes)).due <= clock:
         pane.publish()
         pane.step()
+
+
+def snapshot_of(panes: Sequence[Pane], mode: str, serial: int) -> Snapshot:
+    """The first pane's, with the results of all panes.  mode: as in ComparisonSnapshot."""
+    session = panes[0].session
+    place = session.simulation.scene, session.simulation.grid, session.solve.choice.tol
+    comparison = ComparisonSnapshot(
+        *place, mode, tuple(pane.frame for pane in panes), tuple(pane.result() for pane in panes)
+    )
+    frames = max(pane.method_stats.frames for pane in panes)
+    return replace(session.snapshot(), serial=serial, comparison=comparison, frames=frames)
 
 
 class Inputs:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from app.compare.pane import Inputs, Pane, furthest_behind
+from app.compare.pane import Inputs, Pane, furthest_behind, snapshot_of
 from app.session.session import Session
-from app.session.snapshot import ComparisonSnapshot, Snapshot
+from app.session.snapshot import Snapshot
 from app.solving.choice import Choice, Variant
 
 PANE_INPUTS = frozenset({
@@ -59,10 +58,4 @@ class Race:
 
     def snapshot(self, serial: int) -> Snapshot:
         """The first pane's, with the results of all panes."""
-        session = self.panes[0].session
-        place = session.simulation.scene, session.simulation.grid, session.solve.choice.tol
-        comparison = ComparisonSnapshot(
-            *place, "race", tuple(pane.frame for pane in self.panes), tuple(pane.result() for pane in self.panes)
-        )
-        frames = max(pane.method_stats.frames for pane in self.panes)
-        return replace(session.snapshot(), serial=serial, comparison=comparison, frames=frames)
+        return snapshot_of(self.panes, "race", serial)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-import precond
 from sim import Simulation
 from sim.scenes import writer
 from sim.scenes.reader import SceneError, parse
+from tests.scenes import pressure_solver
 
 SCENE = """
 title = "Drop"
@@ -45,16 +45,11 @@ radius = 0.25
 CENTERS = {"bottom": [0.5, 0.0], "left": [0.0, 0.5], "top": [0.5, 1.0]}
 
 
-def at_rest(angle, n, wall="bottom", between=("water", "gas"), more="", seconds=4.0):
+def at_rest(angle, n, wall="bottom", between=("water", "gas"), center=None, more="", seconds=4.0):
     """Fractions of the drop once it is at rest, the wall below."""
-    scene = parse("drop", SCENE.format(angle=angle, center=CENTERS[wall], between=list(between)) + more)
-    solvers = {}
-
-    def solve(system, b, x0):
-        solver = solvers.setdefault(id(system), precond.Solver("multigrid", system, device="cpu"))
-        return solver.solve(system, b, rtol=1e-6, x0=x0)
-
-    simulation = Simulation(scene, (n, n), solve=solve, device="cpu")
+    text = SCENE.format(angle=angle, center=center or CENTERS[wall], between=list(between))
+    scene = parse("drop", text + more)
+    simulation = Simulation(scene, (n, n), solve=pressure_solver(rtol=1e-6), device="cpu")
     while simulation.time < seconds:
         frame = simulation.step(0.02)
     assert frame.stats.volume_drift < 1e-6
@@ -87,20 +82,10 @@ def test_the_angle_is_measured_through_the_first_of_the_two():
 
 def test_walls_within_the_domain_count_too():
     floor = '[[solids]]\nkind = "box"\nstart = [0.0, 0.0]\nend = [1.0, 0.25]\n'
-    scene = SCENE.replace("center = {center}", "center = [0.5, 0.25]")
-    drop = at_rest_in(scene, 120.0, 32, floor)[8:]
+    drop = at_rest(120.0, 32, center=[0.5, 0.25], more=floor)[8:]
     padded = np.zeros((32, 32))
     padded[: len(drop)] = drop
     assert angle_of(padded) == pytest.approx(120.0, abs=3.0)
-
-
-def at_rest_in(template, angle, n, more):
-    global SCENE
-    kept, SCENE = SCENE, template
-    try:
-        return at_rest(angle, n, more=more)
-    finally:
-        SCENE = kept
 
 
 def test_of_three_phases_each_pair_has_its_own_angle():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import precond
 from sim import Simulation
 from sim.scenes import writer
 from sim.scenes.reader import SceneError, parse
+from tests.scenes import pressure_solver
 
 SCENE = """
 title = "Tank"
@@ -39,13 +39,7 @@ period = {period}
 
 def tank(n, water=1000.0, gas=10.0, amplitude=0.01, period=1.0):
     scene = parse("tank", SCENE.format(water=water, gas=gas, amplitude=amplitude, period=period))
-    solvers = {}
-
-    def solve(system, b, x0):
-        solver = solvers.setdefault(id(system), precond.Solver("multigrid", system, device="cpu"))
-        return solver.solve(system, b, rtol=1e-9, x0=x0)
-
-    return Simulation(scene, (n, n), solve=solve, device="cpu")
+    return Simulation(scene, (n, n), solve=pressure_solver(rtol=1e-9), device="cpu")
 
 
 def test_one_density_stays_at_rest_and_the_pressure_balances_the_tank():
